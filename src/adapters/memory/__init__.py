@@ -1,0 +1,30 @@
+"""Every port in memory: the embedded default of what may be forgotten, and what tests of an embedding program run on.
+
+Each operation awaits an injected `Pause` before and after its effect. By default that does nothing; a scheduler may
+switch to another task there and a fault plan may raise: before the effect (it never happened) or after it (the answer
+was lost).
+"""
+
+from adapters.memory.buffer import MemoryBuffer
+from adapters.memory.channel import MemoryChannel, Visible
+from adapters.memory.language_model import MemoryLanguageModel
+from adapters.memory.media import MemoryMedia
+from adapters.memory.pauses import Pause
+from adapters.memory.positions import MemoryPositions
+from adapters.memory.printer import MemoryPrinter
+from adapters.memory.store import MemoryStore
+from adapters.memory.tax_authority import MemoryTaxAuthority, Voucher
+
+__all__ = [
+    "MemoryBuffer",
+    "MemoryChannel",
+    "MemoryLanguageModel",
+    "MemoryMedia",
+    "MemoryPositions",
+    "MemoryPrinter",
+    "MemoryStore",
+    "MemoryTaxAuthority",
+    "Pause",
+    "Visible",
+    "Voucher",
+]

@@ -1,0 +1,138 @@
+"""Invoices and issuers in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from datetime import datetime
+
+from attrs import define, field, frozen
+
+from adapters.memory.pauses import Steps
+from adapters.memory.rows import Index, Rows, Staged, page_of
+from core.invoicing import Invoice, InvoiceNotFound, Issuer, NoTaxProfile, Series, SeriesBusy
+from core.kernel.errors import StaleVersion
+
+_OPEN = frozenset({"pending_cae", "unknown"})
+
+
+def invoice_rows() -> Rows[Invoice]:
+    """Return an empty table of invoices: one for a job, one open in a series, one for a number."""
+    return Rows(
+        "invoice",
+        {
+            "job": Index(lambda invoice: (invoice.job_id,), _stale),
+            "open": Index(lambda invoice: (invoice.series,) if invoice.state in _OPEN else (), _busy),
+            "number": Index(_number, _busy),
+        },
+    )
+
+
+def _number(invoice: Invoice) -> tuple[Hashable, ...]:
+    return () if invoice.number is None else ((invoice.series, invoice.number),)
+
+
+def _stale(invoice: Invoice) -> StaleVersion:
+    return StaleVersion("invoice", invoice.id, version=invoice.version)
+
+
+def _busy(_: Invoice) -> SeriesBusy:
+    return SeriesBusy("another voucher of the same series waits for AFIP's word")
+
+
+@frozen
+class MemoryInvoices:
+    """`core.invoicing.ports.InvoiceRepository`."""
+
+    _staged: Staged[Invoice]
+    _steps: Steps
+
+    async def get(self, tenant: str, invoice_id: str) -> Invoice:
+        """Return the invoice; raise `InvoiceNotFound`."""
+        return await self._steps("invoices.get", lambda: _found(self._staged.get(tenant, invoice_id), invoice_id))
+
+    async def of_job(self, tenant: str, job_id: str) -> Invoice | None:
+        """Return the job's invoice, or None."""
+        return await self._steps("invoices.of_job", lambda: _first(self._staged.having("job", tenant, job_id)))
+
+    async def open_in(self, tenant: str, series: Series) -> Invoice | None:
+        """Return the invoice of the series that waits for AFIP's word, or None."""
+        return await self._steps("invoices.open_in", lambda: _first(self._staged.having("open", tenant, series)))
+
+    async def save(self, invoice: Invoice) -> Invoice:
+        """Store the invoice and its facts; raise `StaleVersion` or `SeriesBusy`."""
+        return await self._steps("invoices.save", lambda: self._staged.save(invoice))
+
+
+@frozen
+class MemoryInvoiceReader:
+    """`core.invoicing.ports.InvoiceReader`."""
+
+    _rows: Rows[Invoice]
+    _steps: Steps
+
+    async def get(self, tenant: str, invoice_id: str) -> Invoice:
+        """Return the invoice; raise `InvoiceNotFound`."""
+        return await self._steps("invoices.get", lambda: _found(self._rows.get((tenant, invoice_id)), invoice_id))
+
+    async def page(
+        self, tenant: str, *, job_id: str | None, limit: int, cursor: str | None
+    ) -> tuple[Sequence[Invoice], str | None]:
+        """Return a page of invoices, the newest first."""
+        return await self._steps(
+            "invoices.page",
+            lambda: page_of(
+                self._rows.of(tenant) if job_id is None else self._rows.having("job", tenant, job_id),
+                limit=limit,
+                cursor=cursor,
+            ),
+        )
+
+    async def unanswered(self, *, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
+        """Return (tenant, invoice id) of invoices submitted before the instant and still open, the oldest first."""
+
+        def waiting() -> list[tuple[str, str]]:
+            found = [
+                (invoice.submitted_at, invoice.tenant, invoice.id)
+                for invoice in self._rows.all()
+                if invoice.state in _OPEN and invoice.submitted_at is not None and invoice.submitted_at < before
+            ]
+            return [(tenant, id_) for _, tenant, id_ in sorted(found)[:limit]]
+
+        return await self._steps("invoices.unanswered", waiting)
+
+
+@define
+class MemoryIssuers:
+    """`core.invoicing.ports.Issuers`."""
+
+    _steps: Steps
+    _issuers: dict[str, Issuer] = field(factory=dict)
+
+    async def get(self, tenant: str) -> Issuer:
+        """Return the tenant's issuer; raise `NoTaxProfile`."""
+
+        def found() -> Issuer:
+            issuer = self._issuers.get(tenant)
+            if issuer is None:
+                msg = (
+                    "this business has not said who issues its invoices: note its CUIT, VAT condition and point of sale"
+                )
+                raise NoTaxProfile(msg)
+            return issuer
+
+        return await self._steps("issuers.get", found)
+
+    async def put(self, issuer: Issuer) -> None:
+        """Store it in place of what was there."""
+        await self._steps("issuers.put", lambda: self._issuers.update({issuer.tenant: issuer}))
+
+
+def _first(invoices: Sequence[Invoice]) -> Invoice | None:
+    return invoices[0] if invoices else None
+
+
+def _found(invoice: Invoice | None, invoice_id: str) -> Invoice:
+    if invoice is None:
+        msg = f"there is no invoice {invoice_id}"
+        raise InvoiceNotFound(msg)
+    return invoice

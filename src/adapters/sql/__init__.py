@@ -1,0 +1,6 @@
+"""Everything durable, in SQLite or PostgreSQL: one schema, SQLAlchemy Core, migrations that run both ways."""
+
+from adapters.sql.migrate import current, downgrade, pending, upgrade
+from adapters.sql.store import SqlStore
+
+__all__ = ["SqlStore", "current", "downgrade", "pending", "upgrade"]

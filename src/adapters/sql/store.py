@@ -1,0 +1,118 @@
+"""The store: transactions, and readers beside them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextvars import ContextVar
+from functools import cached_property
+from typing import Final, TypeAlias
+
+import sqlalchemy as sa
+
+from adapters.sql.customers import SqlCustomerReader, SqlCustomers
+from adapters.sql.database import Database
+from adapters.sql.deliveries import SqlDeliveries, SqlDeliveryReader
+from adapters.sql.directory import SqlDirectory
+from adapters.sql.invoices import SqlInvoiceReader, SqlInvoices, SqlIssuers
+from adapters.sql.jobs import SqlJobReader, SqlJobs
+from adapters.sql.messages import SqlInbox, SqlMessages
+from adapters.sql.outbox import SqlOutbox
+from adapters.sql.secrets import SqlSecrets
+from adapters.sql.sessions import SqlSessionReader, SqlSessions
+from adapters.sql.tickets import SqlTickets
+from adapters.sql.writer import Writer
+from core.kernel.actor import Actor
+from core.kernel.ports import NewId
+from core.kernel.time import Clock
+
+Seal: TypeAlias = Callable[[bytes, bytes], bytes]
+"""Encrypt or decrypt bytes (first) that belong to one place (second)."""
+
+_ALIVE: Final = sa.select(sa.literal(1))
+_inside: Final[ContextVar[SqlStore | None]] = ContextVar("inside", default=None)
+
+
+class SqlTransaction:
+    """One transaction; satisfies every context's transaction protocol."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    @property
+    def facts(self) -> Writer:
+        return self._writer
+
+    @cached_property
+    def jobs(self) -> SqlJobs:
+        return SqlJobs(self._writer)
+
+    @cached_property
+    def customers(self) -> SqlCustomers:
+        return SqlCustomers(self._writer)
+
+    @cached_property
+    def messages(self) -> SqlMessages:
+        return SqlMessages(self._writer)
+
+    @cached_property
+    def sessions(self) -> SqlSessions:
+        return SqlSessions(self._writer)
+
+    @cached_property
+    def invoices(self) -> SqlInvoices:
+        return SqlInvoices(self._writer)
+
+    @cached_property
+    def deliveries(self) -> SqlDeliveries:
+        return SqlDeliveries(self._writer)
+
+
+class SqlStore:
+    """Everything durable, in the database that the SQLAlchemy URL names; `migrate.upgrade` makes its tables.
+
+    Readers run outside transactions, in one round trip each. `outbox` answers the relay's port and the reactor's. What
+    `secrets` and `tickets` keep goes through `seal` and `unseal`. Every method raises `Unavailable` when the database does
+    not answer, and nothing of the drivers.
+    """
+
+    def __init__(self, url: str, *, clock: Clock, new_id: NewId, seal: Seal, unseal: Seal, pool_size: int = 10) -> None:
+        self._clock, self._new_id = clock, new_id
+        self._database = Database(url, pool_size=pool_size)
+        self.jobs = SqlJobReader(self._database)
+        self.customers = SqlCustomerReader(self._database)
+        self.inbox = SqlInbox(self._database)
+        self.sessions = SqlSessionReader(self._database)
+        self.invoices = SqlInvoiceReader(self._database)
+        self.issuers = SqlIssuers(self._database)
+        self.deliveries = SqlDeliveryReader(self._database)
+        self.directory = SqlDirectory(self._database)
+        self.secrets = SqlSecrets(self._database, seal=seal, unseal=unseal, clock=clock)
+        self.tickets = SqlTickets(self._database, seal=seal, unseal=unseal, clock=clock, new_id=new_id)
+        self.outbox = SqlOutbox(self._database, clock=clock)
+
+    @contextlib.asynccontextmanager
+    async def begin(self, actor: Actor) -> AsyncIterator[SqlTransaction]:
+        """Open the actor's transaction; `AlreadySettled` if it acts as a reaction that is over."""
+        if _inside.get() is self:
+            msg = "transactions do not nest"
+            raise RuntimeError(msg)
+        outer = _inside.set(self)
+        try:
+            async with self._database.transaction() as connection:
+                writer = Writer(connection, actor, clock=self._clock, new_id=self._new_id)
+                await writer.settle()
+                yield SqlTransaction(writer)
+        finally:
+            _inside.reset(outer)
+        if writer.told:
+            self.outbox.changed()
+
+    async def ping(self) -> None:
+        """Return if the database answers; raise `Unavailable`."""
+        await self._database.first(_ALIVE)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.outbox.close()
+        await self._database.close()

@@ -1,0 +1,9 @@
+"""Meta's WhatsApp Cloud API: what it delivers, and how we send."""
+
+from adapters.whatsapp.account import WhatsAppAccount
+from adapters.whatsapp.channel import WhatsAppChannel
+from adapters.whatsapp.inbound import Delivery, decode
+from adapters.whatsapp.signature import signed_by
+from adapters.whatsapp.templates import register_templates
+
+__all__ = ["Delivery", "WhatsAppAccount", "WhatsAppChannel", "decode", "register_templates", "signed_by"]

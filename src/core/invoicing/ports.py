@@ -1,0 +1,138 @@
+"""What invoicing needs from the outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import date, datetime
+from typing import Protocol, TypeAlias
+
+from attrs import frozen
+
+from core.invoicing.model import Authorisation, Invoice, Issuer, Receiver
+from core.invoicing.voucher import Series
+from core.kernel.actor import Actor
+from core.kernel.money import Line
+
+
+class InvoiceRepository(Protocol):
+    """Invoices inside a transaction. A job has one invoice at most."""
+
+    async def get(self, tenant: str, invoice_id: str) -> Invoice:
+        """Return the invoice; raise `InvoiceNotFound`."""
+        ...
+
+    async def of_job(self, tenant: str, job_id: str) -> Invoice | None:
+        """Return the job's invoice, or None."""
+        ...
+
+    async def open_in(self, tenant: str, series: Series) -> Invoice | None:
+        """Return the invoice of the series that waits for AFIP's word, or None; there is one at most."""
+        ...
+
+    async def save(self, invoice: Invoice) -> Invoice:
+        """Store the invoice and its facts and return it as the next version.
+
+        Raise `StaleVersion`, also for a second invoice of a job, and `SeriesBusy` for a second open one of a series.
+        """
+        ...
+
+
+class InvoiceTransaction(Protocol):
+    """A tenant's transaction over invoices."""
+
+    @property
+    def invoices(self) -> InvoiceRepository: ...
+
+
+Begin: TypeAlias = Callable[[Actor], AbstractAsyncContextManager[InvoiceTransaction]]
+"""Open the actor's transaction: leaving the block well commits, raising rolls back; it never nests."""
+
+
+class InvoiceReader(Protocol):
+    """Invoices as they were last committed."""
+
+    async def get(self, tenant: str, invoice_id: str) -> Invoice:
+        """Return the invoice; raise `InvoiceNotFound`."""
+        ...
+
+    async def page(
+        self, tenant: str, *, job_id: str | None, limit: int, cursor: str | None
+    ) -> tuple[Sequence[Invoice], str | None]:
+        """Return up to `limit` invoices, the newest first, and the cursor of the next page, or None after the last."""
+        ...
+
+    async def unanswered(self, *, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
+        """Return (tenant, invoice id) of invoices that were submitted before the instant and are still open."""
+        ...
+
+
+class Issuers(Protocol):
+    """Who issues each tenant's invoices."""
+
+    async def get(self, tenant: str) -> Issuer:
+        """Return the tenant's issuer; raise `NoTaxProfile`."""
+        ...
+
+    async def put(self, issuer: Issuer) -> None:
+        """Store it in place of what was there."""
+        ...
+
+
+@frozen(kw_only=True)
+class Work:
+    """A completed job as an invoice needs it."""
+
+    job_id: str
+    receiver: Receiver
+    lines: tuple[Line, ...]
+    currency: str
+    serviced_on: date
+
+
+class CompletedWork(Protocol):
+    """Jobs that may be charged."""
+
+    async def get(self, tenant: str, job_id: str) -> Work:
+        """Return the work; raise `NotFound`, or `Conflict` for a job that is not completed."""
+        ...
+
+
+@frozen(kw_only=True)
+class Found:
+    """A voucher that AFIP has under a number."""
+
+    same: bool
+    """Receiver, total and date are ours."""
+    authorisation: Authorisation
+
+
+class TaxAuthority(Protocol):
+    """AFIP, as seen by one issuer."""
+
+    async def last_authorised(self, tenant: str, series: Series) -> int:
+        """Return the highest authorised number of the series, 0 before the first. Raise `Unavailable` or `Refused`."""
+        ...
+
+    async def authorise(self, invoice: Invoice) -> Authorisation:
+        """Ask for a CAE for the submitted invoice.
+
+        Raise `Refused` with AFIP's reasons, `Unavailable` when the request certainly did not reach AFIP, and `AnswerLost` when it may have.
+        """
+        ...
+
+    async def find(self, invoice: Invoice) -> Found | None:
+        """Return what AFIP has under the invoice's number, or None if nothing. Raise `Unavailable`."""
+        ...
+
+
+class InvoicePrinter(Protocol):
+    """Makes the document that people get."""
+
+    async def print(self, invoice: Invoice, *, qr_text: str) -> bytes:
+        """Return the issued invoice as a PDF with its QR code; the same invoice gives the same bytes."""
+        ...
+
+
+LocalDay: TypeAlias = Callable[[datetime], date]
+"""The calendar day of an instant in Argentina."""

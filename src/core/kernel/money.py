@@ -1,0 +1,135 @@
+"""Money, priced lines and value-added tax.
+
+Rounding happens in one place: half up, to the cent, on a line's net amount and on the tax of a whole rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Final, Self
+
+from attrs import field, frozen
+
+from core.kernel.errors import Conflict, Invalid
+
+CENT: Final = Decimal("0.01")
+LARGEST: Final = Decimal("9999999999999.99")
+"""AFIP takes thirteen digits and two decimals."""
+
+VAT_RATES: Final = (Decimal(0), Decimal("2.5"), Decimal(5), Decimal("10.5"), Decimal(21), Decimal(27))
+"""The Argentine rates, in percent."""
+
+
+def cents(amount: Decimal) -> Decimal:
+    """Round half up to two decimals."""
+    return amount.quantize(CENT, rounding=ROUND_HALF_UP)
+
+
+class DifferentCurrencies(Conflict):
+    """Amounts of two currencies were added."""
+
+    code = "different_currencies"
+
+
+@frozen
+class Money:
+    """An exact amount of one currency (ISO 4217); never a float."""
+
+    amount: Decimal
+    currency: str = "ARS"
+
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.amount, Decimal) or not self.amount.is_finite():
+            msg = f"{self.amount!r} is not an exact amount"
+            raise Invalid(msg)
+
+    def __add__(self, other: Self) -> Money:
+        if self.currency != other.currency:
+            msg = f"{self.currency} and {other.currency} do not add up"
+            raise DifferentCurrencies(msg)
+        return Money(self.amount + other.amount, self.currency)
+
+    def rounded(self) -> Money:
+        """Return it to the cent, half up."""
+        return Money(cents(self.amount), self.currency)
+
+    def __str__(self) -> str:
+        return f"{cents(self.amount)} {self.currency}"
+
+
+@frozen(kw_only=True)
+class Line:
+    """What was done or delivered: quantity, unit price without tax, discount and tax rate in percent."""
+
+    description: str
+    quantity: Decimal
+    unit_price: Decimal
+    discount: Decimal = Decimal(0)
+    vat_rate: Decimal = Decimal(21)
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("quantity", "unit_price", "discount", "vat_rate"):
+            value = getattr(self, name)
+            if not isinstance(value, Decimal) or not value.is_finite():
+                msg = f"{name} must be an exact number"
+                raise Invalid(msg, field=name)
+        if not self.description.strip():
+            msg = "a line needs a description"
+            raise Invalid(msg, field="description")
+        if self.quantity <= 0:
+            msg = "quantity must be above zero"
+            raise Invalid(msg, field="quantity")
+        if not 0 <= self.unit_price <= LARGEST:
+            msg = "unit price must be zero or more"
+            raise Invalid(msg, field="unit_price")
+        if not 0 <= self.discount <= 100:  # noqa: PLR2004 - percent
+            msg = "discount must lie between 0 and 100 percent"
+            raise Invalid(msg, field="discount")
+        if self.vat_rate not in VAT_RATES:
+            msg = f"VAT rate must be one of {', '.join(map(str, VAT_RATES))}"
+            raise Invalid(msg, field="vat_rate")
+
+    @property
+    def net(self) -> Decimal:
+        """Quantity times price less discount, to the cent."""
+        return cents(self.quantity * self.unit_price * (100 - self.discount) / 100)
+
+
+@frozen
+class RateTotal:
+    """The taxed base of one rate and its tax."""
+
+    rate: Decimal
+    base: Decimal
+    vat: Decimal
+
+
+@frozen(kw_only=True)
+class Totals:
+    """Net, tax by rate (lowest rate first) and total, each to the cent."""
+
+    net: Decimal = Decimal("0.00")
+    rates: tuple[RateTotal, ...] = field(default=())
+    currency: str = "ARS"
+
+    @property
+    def vat(self) -> Decimal:
+        return sum((rate.vat for rate in self.rates), Decimal("0.00"))
+
+    @property
+    def total(self) -> Decimal:
+        return self.net + self.vat
+
+
+def totals(lines: Iterable[Line], *, currency: str = "ARS") -> Totals:
+    """Add lines up; tax is computed per rate on the summed base, as AFIP checks it (WSFEv1, errors 10051 and 10061)."""
+    bases: dict[Decimal, Decimal] = {}
+    for line in lines:
+        bases[line.vat_rate] = bases.get(line.vat_rate, Decimal("0.00")) + line.net
+    rates = tuple(RateTotal(rate, base, cents(base * rate / 100)) for rate, base in sorted(bases.items()))
+    result = Totals(net=sum((rate.base for rate in rates), Decimal("0.00")), rates=rates, currency=currency)
+    if result.total > LARGEST:
+        msg = f"the total passes {LARGEST}"
+        raise Invalid(msg, field="lines")
+    return result

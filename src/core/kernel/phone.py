@@ -1,0 +1,23 @@
+"""Phone numbers in the one form we keep."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from core.kernel.errors import Invalid
+
+_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}\Z")
+
+
+def e164(number: str) -> str:
+    """Return the number as `+` and digits (ITU-T E.164); raise `Invalid` if it is not an international number.
+
+    Takes what a provider reports (`5491155550123`) as well as what people write with `+`, spaces and dashes. Local forms
+    (`011 15-...`) are not guessed at: from the digits alone an Argentine mobile cannot be told from a landline.
+    """
+    digits = "+" + re.sub(r"[\s().-]", "", number).removeprefix("+")
+    if not _E164.match(digits):
+        msg = f"{number!r} is not an international phone number"
+        raise Invalid(msg, field="phone")
+    return digits

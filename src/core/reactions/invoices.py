@@ -1,0 +1,37 @@
+"""What else happens when AFIP has authorised an invoice."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from core.invoicing.events import InvoiceIssued
+from core.jobs import Jobs
+from core.kernel.actor import Actor
+from core.notifications import pesos
+from core.reactions.telling import Telling
+
+
+@frozen
+class WhenAnInvoiceIsIssued:
+    """The job is invoiced and the customer gets the document."""
+
+    _jobs: Jobs
+    _telling: Telling
+
+    async def mark_the_job(self, actor: Actor, fact: InvoiceIssued) -> None:
+        """The job is invoiced."""
+        if fact.job_id is not None:
+            await self._jobs.mark_invoiced(actor=actor, job_id=fact.job_id, invoice_id=fact.invoice_id)
+
+    async def send_the_document(self, actor: Actor, fact: InvoiceIssued) -> None:
+        """Send the invoice to the customer."""
+        await self._telling.customer(
+            actor,
+            fact.customer_id,
+            "invoice_ready",
+            fact.number,
+            pesos(fact.total),
+            fact.cae,
+            job_id=fact.job_id,
+            attachment=f"invoice:{fact.invoice_id}",
+        )

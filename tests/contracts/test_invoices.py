@@ -1,0 +1,203 @@
+"""The promises of `InvoiceRepository`, `InvoiceReader`, `Issuers` and `CompletedWork`."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+from tests.contracts.conftest import Store
+from tests.contracts.samples import (
+    ACTOR,
+    MINE,
+    NOW,
+    OTHER,
+    Hands,
+    a_cae,
+    a_customer,
+    a_job,
+    an_invoice,
+    an_issuer,
+    scheduled,
+    submitted,
+)
+
+from adapters.bridge import JobsAsWork
+from core.invoicing import (
+    Authorisation,
+    Invoice,
+    InvoiceNotFound,
+    NoTaxProfile,
+    Observation,
+    Receiver,
+    Series,
+    SeriesBusy,
+    Work,
+)
+from core.kernel.errors import Conflict, Invalid, NotFound, StaleVersion
+from core.kernel.money import Line
+
+B1 = Series(cuit="30712345671", point_of_sale=1, voucher_type=6)
+
+
+async def save(store: Store, invoice: Invoice) -> Invoice:
+    async with store.begin(ACTOR) as tx:
+        return await tx.invoices.save(invoice)
+
+
+async def open_in(store: Store, series: Series, *, tenant: str = MINE) -> str | None:
+    async with store.begin(ACTOR) as tx:
+        found = await tx.invoices.open_in(tenant, series)
+    return None if found is None else found.id
+
+
+async def test_an_invoice_comes_back_whole(store: Store) -> None:
+    authorisation = Authorisation(
+        cae="70000000000001", expires_on=date(2026, 11, 30), observations=(Observation(10217, "DNI"),)
+    )
+    saved = await save(store, submitted(an_invoice(), 42).issue(authorisation, at=NOW))
+    found = await store.invoices.get(MINE, "inv_1")
+    assert found == saved
+    assert (found.version, found.facts, found.state, found.number) == (1, (), "issued", 42)
+    assert (found.totals.total, found.issued_on, found.authorisation) == (
+        Decimal("18150.91"),
+        date(2026, 11, 20),
+        authorisation,
+    )
+
+
+async def test_a_refused_invoice_keeps_afips_words(store: Store) -> None:
+    await save(store, submitted(an_invoice()).refuse([Observation(10016, "No corresponde")], at=NOW))
+    found = await store.invoices.get(MINE, "inv_1")
+    assert (found.errors, found.number) == ((Observation(10016, "No corresponde"),), None)
+
+
+async def test_an_invoice_that_the_tenant_does_not_have_is_not_found(store: Store) -> None:
+    await save(store, an_invoice())
+    async with store.begin(ACTOR) as tx:
+        assert (await tx.invoices.get(MINE, "inv_1")).id == "inv_1"
+        with pytest.raises(InvoiceNotFound):
+            await tx.invoices.get(OTHER, "inv_1")
+    with pytest.raises(InvoiceNotFound):
+        await store.invoices.get(OTHER, "inv_1")
+
+
+async def test_the_invoice_of_a_job_is_found(store: Store) -> None:
+    await save(store, an_invoice())
+    async with store.begin(ACTOR) as tx:
+        found = await tx.invoices.of_job(MINE, "job_1")
+        assert (found and found.id) == "inv_1"
+        assert await tx.invoices.of_job(MINE, "job_2") is None
+        assert await tx.invoices.of_job(OTHER, "job_1") is None
+
+
+async def test_a_job_has_one_invoice_at_most(store: Store) -> None:
+    await save(store, an_invoice("inv_1"))
+    with pytest.raises(StaleVersion):
+        await save(store, an_invoice("inv_2"))
+    await save(store, an_invoice("inv_2", tenant=OTHER))
+
+
+@pytest.mark.parametrize("state", ["pending_cae", "unknown"])
+async def test_the_invoice_that_waits_for_afips_word_is_open_in_its_series(store: Store, state: str) -> None:
+    invoice = submitted(an_invoice())
+    await save(store, invoice if state == "pending_cae" else invoice.lose_answer(at=NOW))
+    assert await open_in(store, B1) == "inv_1"
+    assert await open_in(store, B1, tenant=OTHER) is None
+    assert await open_in(store, Series(cuit="30712345671", point_of_sale=2, voucher_type=6)) is None
+    assert await open_in(store, Series(cuit="30712345671", point_of_sale=1, voucher_type=1)) is None
+
+
+async def test_drafts_and_issued_invoices_are_not_open(store: Store) -> None:
+    await save(store, an_invoice("inv_1", job_id="job_1"))
+    await save(store, submitted(an_invoice("inv_2", job_id="job_2")).issue(a_cae(), at=NOW))
+    assert await open_in(store, B1) is None
+
+
+async def test_a_second_open_voucher_of_a_series_must_wait(store: Store) -> None:
+    await save(store, submitted(an_invoice("inv_1", job_id="job_1"), 1).lose_answer(at=NOW))
+    draft = await save(store, an_invoice("inv_2", job_id="job_2"))
+    with pytest.raises(SeriesBusy):
+        await save(store, submitted(draft, 2))
+    assert (await store.invoices.get(MINE, "inv_2")).state == "draft"
+    await save(store, submitted(an_invoice("inv_3", job_id="job_3", point_of_sale=2), 1))
+
+
+async def test_a_number_is_taken_once_in_a_series(store: Store) -> None:
+    await save(store, submitted(an_invoice("inv_1", job_id="job_1"), 1).issue(a_cae(), at=NOW))
+    with pytest.raises(SeriesBusy):
+        await save(store, submitted(an_invoice("inv_2", job_id="job_2"), 1))
+
+
+async def test_a_released_number_may_be_taken_again(store: Store) -> None:
+    lost = await save(store, submitted(an_invoice("inv_1", job_id="job_1"), 1).lose_answer(at=NOW))
+    await save(store, lost.release(at=NOW))
+    saved = await save(store, submitted(an_invoice("inv_2", job_id="job_2"), 1))
+    assert (saved.number, saved.state) == (1, "pending_cae")
+
+
+async def test_the_second_of_two_writers_of_an_invoice_is_told_so(store: Store) -> None:
+    read = await save(store, an_invoice())
+    await save(store, submitted(read))
+    with pytest.raises(StaleVersion):
+        await save(store, submitted(read, 2))
+
+
+async def test_invoices_are_listed_by_pages_the_newest_first(store: Store) -> None:
+    for n in range(3):
+        await save(store, an_invoice(f"inv_{n}", job_id=f"job_{n}", at=NOW + timedelta(minutes=n)))
+    await save(store, an_invoice(tenant=OTHER))
+    first, cursor = await store.invoices.page(MINE, job_id=None, limit=2, cursor=None)
+    second, end = await store.invoices.page(MINE, job_id=None, limit=2, cursor=cursor)
+    assert ([invoice.id for invoice in (*first, *second)], end) == (["inv_2", "inv_1", "inv_0"], None)
+    of_job, _ = await store.invoices.page(MINE, job_id="job_1", limit=2, cursor=None)
+    assert [invoice.id for invoice in of_job] == ["inv_1"]
+    with pytest.raises(Invalid):
+        await store.invoices.page(MINE, job_id=None, limit=2, cursor="x")
+
+
+async def test_unanswered_invoices_are_those_submitted_before_and_still_open(store: Store) -> None:
+    late = NOW + timedelta(minutes=5)
+    await save(store, submitted(an_invoice("inv_1", job_id="job_1", point_of_sale=1), at=NOW).lose_answer(at=NOW))
+    await save(store, submitted(an_invoice("inv_2", job_id="job_2", point_of_sale=2), at=late))
+    await save(store, submitted(an_invoice("inv_3", job_id="job_3", point_of_sale=3), at=NOW).issue(a_cae(), at=NOW))
+    await save(store, submitted(an_invoice(tenant=OTHER), at=NOW))
+    await save(store, an_invoice("inv_4", job_id="job_4"))
+    found = await store.invoices.unanswered(before=NOW + timedelta(minutes=1), limit=10)
+    assert sorted(found) == [(MINE, "inv_1"), (OTHER, "inv_1")]
+    assert list(await store.invoices.unanswered(before=NOW, limit=10)) == []
+    assert len(await store.invoices.unanswered(before=late + timedelta(seconds=1), limit=2)) == 2
+
+
+async def test_an_issuer_comes_back_as_it_was_last_put(store: Store) -> None:
+    await store.issuers.put(an_issuer())
+    await store.issuers.put(an_issuer(point_of_sale=7))
+    assert await store.issuers.get(MINE) == an_issuer(point_of_sale=7)
+
+
+async def test_a_tenant_without_a_tax_profile_is_told_so(store: Store) -> None:
+    await store.issuers.put(an_issuer())
+    with pytest.raises(NoTaxProfile):
+        await store.issuers.get(OTHER)
+
+
+async def test_only_completed_work_is_charged(store: Store, clock: Hands) -> None:
+    line = Line(description="Gas", quantity=Decimal(1), unit_price=Decimal(100))
+    working = scheduled(a_job()).depart(actor="c", at=NOW).arrive(actor="c", at=NOW)
+    async with store.begin(ACTOR) as tx:
+        await tx.customers.save(a_customer(vat_condition="exento"))
+        saved = await tx.jobs.save(working)
+    work = JobsAsWork(store.jobs, store.customers, lambda instant: instant.date(), clock)
+    with pytest.raises(Conflict):
+        await work.get(MINE, "job_1")
+    async with store.begin(ACTOR) as tx:
+        await tx.jobs.save(saved.complete(lines=(line,), notes="", actor="c", at=NOW))
+    assert await work.get(MINE, "job_1") == Work(
+        job_id="job_1",
+        receiver=Receiver(customer_id="cust_1", name="Ana Ruiz", vat_condition="exento"),
+        lines=(line,),
+        currency="ARS",
+        serviced_on=date(2026, 11, 20),
+    )
+    with pytest.raises(NotFound):
+        await work.get(OTHER, "job_1")
