@@ -10,14 +10,14 @@ from typing import Final, TypeAlias
 
 import pytest
 import sqlalchemy as sa
-from tests import servers
-from tests.contracts.samples import Counter, Hands
 
 from adapters.crypto import Vault
 from adapters.memory import MemoryStore
 from adapters.sql import SqlStore, upgrade
 from adapters.sql.migrate import connected
 from adapters.sql.tables import metadata
+from tests import servers
+from tests.contracts.samples import Counter, Hands
 
 Store: TypeAlias = MemoryStore | SqlStore
 VAULT: Final = Vault.from_setting("test:" + base64.b64encode(bytes(32)).decode())

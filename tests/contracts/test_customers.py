@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.contracts.conftest import Store
-from tests.contracts.samples import ACTOR, MINE, NOW, OTHER, a_customer
 
 from core.customers import Customer, CustomerNotFound, IdentityTaken
 from core.kernel.errors import Invalid, StaleVersion
+from tests.contracts.conftest import Store
+from tests.contracts.samples import ACTOR, MINE, NOW, OTHER, a_customer
 
 PHONE, SCOPED = "whatsapp:5491155550001", "whatsapp:AR.123"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.contracts.conftest import Store
-from tests.contracts.samples import ACTOR, MINE, NOW, OTHER, a_delivery
 
 from core.kernel.errors import Invalid, StaleVersion
 from core.notifications import Delivery, DeliveryNotFound
+from tests.contracts.conftest import Store
+from tests.contracts.samples import ACTOR, MINE, NOW, OTHER, a_delivery
 
 
 async def save(store: Store, delivery: Delivery) -> Delivery:

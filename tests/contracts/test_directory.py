@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.contracts.conftest import Store
-from tests.contracts.samples import MINE, OTHER, Hands
 
 from core.identity import Tenant, User, UserNotFound
 from core.kernel.errors import NotFound
+from tests.contracts.conftest import Store
+from tests.contracts.samples import MINE, OTHER, Hands
 
 PALERMO = Tenant(id=MINE, name="Palermo", phone="+541150000000", zone="America/Argentina/Cordoba")
 MARTA = User(id="user_marta", tenant=MINE, name="Marta", role="dispatcher", phone="+5491150000001", token_hash="aa")

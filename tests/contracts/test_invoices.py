@@ -6,21 +6,6 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
-from tests.contracts.conftest import Store
-from tests.contracts.samples import (
-    ACTOR,
-    MINE,
-    NOW,
-    OTHER,
-    Hands,
-    a_cae,
-    a_customer,
-    a_job,
-    an_invoice,
-    an_issuer,
-    scheduled,
-    submitted,
-)
 
 from adapters.bridge import JobsAsWork
 from core.invoicing import (
@@ -36,6 +21,21 @@ from core.invoicing import (
 )
 from core.kernel.errors import Conflict, Invalid, NotFound, StaleVersion
 from core.kernel.money import Line
+from tests.contracts.conftest import Store
+from tests.contracts.samples import (
+    ACTOR,
+    MINE,
+    NOW,
+    OTHER,
+    Hands,
+    a_cae,
+    a_customer,
+    a_job,
+    an_invoice,
+    an_issuer,
+    scheduled,
+    submitted,
+)
 
 B1 = Series(cuit="30712345671", point_of_sale=1, voucher_type=6)
 

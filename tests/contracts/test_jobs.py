@@ -7,6 +7,14 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+
+from adapters.bridge import DirectoryColleagues, RegisteredClients
+from adapters.media import FileMedia
+from adapters.memory import MemoryMedia
+from core.identity import Tenant, User
+from core.jobs import Job, JobFilter, JobNotFound, Photo, Signature
+from core.kernel.errors import Invalid, NotFound, StaleVersion
+from core.kernel.money import Line
 from tests.contracts.conftest import Store
 from tests.contracts.samples import (
     ACTOR,
@@ -21,14 +29,6 @@ from tests.contracts.samples import (
     reacting,
     scheduled,
 )
-
-from adapters.bridge import DirectoryColleagues, RegisteredClients
-from adapters.media import FileMedia
-from adapters.memory import MemoryMedia
-from core.identity import Tenant, User
-from core.jobs import Job, JobFilter, JobNotFound, Photo, Signature
-from core.kernel.errors import Invalid, NotFound, StaleVersion
-from core.kernel.money import Line
 
 ANY = JobFilter()
 
@@ -140,7 +140,7 @@ async def test_a_timeline_shows_the_messages_and_everything_that_followed_in_ord
     await store.inbox.receive(asked)
     aggregator = ACTOR.__class__(tenant=MINE, id="messaging.aggregator", role="service", correlation="batch_1")
     async with store.begin(aggregator) as tx:
-        await tx.messages.gather(MINE, asked[0].sender.thread, batch_id="batch_1", up_to="msg_2")
+        await tx.messages.gather(MINE, asked[0].sender.thread, batch_id="batch_1", up_to="msg_2", limit=10)
         await tx.customers.save(a_customer())
         job = await tx.jobs.save(a_job(source="batch_1"))
     async with store.begin(reacting("fact_2", "tracking.open")) as tx:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import pytest
-from tests.contracts.conftest import Store
-from tests.contracts.samples import ACTOR, MINE, NOW, OTHER, a_batch, a_message, a_report
 
 from core.kernel.errors import StaleVersion
 from core.messaging import Batch, BatchNotFound, InboundMessage, Sender, Understanding
+from tests.contracts.conftest import Store
+from tests.contracts.samples import ACTOR, MINE, NOW, OTHER, a_batch, a_message, a_report
 
 THREAD = "whatsapp:5491155550001"
 
 
-async def gather(store: Store, *, batch_id: str = "batch_1", up_to: str, thread: str = THREAD) -> list[InboundMessage]:
+async def gather(
+    store: Store, *, batch_id: str = "batch_1", up_to: str, thread: str = THREAD, limit: int = 10
+) -> list[InboundMessage]:
     async with store.begin(ACTOR) as tx:
-        return list(await tx.messages.gather(MINE, thread, batch_id=batch_id, up_to=up_to))
+        return list(await tx.messages.gather(MINE, thread, batch_id=batch_id, up_to=up_to, limit=limit))
 
 
 async def test_each_event_is_received_once(store: Store) -> None:
@@ -56,6 +58,12 @@ async def test_a_batch_takes_what_waits_in_the_thread_up_to_a_message(store: Sto
     assert [message.id for message in await gather(store, batch_id="batch_2", up_to="msg_3")] == ["msg_3"]
 
 
+async def test_a_batch_takes_no_more_than_it_may_and_the_first_received_first(store: Store) -> None:
+    await store.inbox.receive([a_message(number) for number in (1, 2, 3)])
+    assert [message.id for message in await gather(store, up_to="msg_3", limit=2)] == ["msg_1", "msg_2"]
+    assert [message.id for message in await gather(store, batch_id="batch_2", up_to="msg_3", limit=2)] == ["msg_3"]
+
+
 async def test_a_message_goes_to_one_batch_only(store: Store) -> None:
     await store.inbox.receive([a_message(1)])
     assert len(await gather(store, up_to="msg_1")) == 1
@@ -66,7 +74,7 @@ async def test_what_a_batch_took_waits_again_when_it_is_rolled_back(store: Store
     await store.inbox.receive([a_message(1)])
     with pytest.raises(ZeroDivisionError):
         async with store.begin(ACTOR) as tx:
-            await tx.messages.gather(MINE, THREAD, batch_id="batch_1", up_to="msg_1")
+            await tx.messages.gather(MINE, THREAD, batch_id="batch_1", up_to="msg_1", limit=10)
             raise ZeroDivisionError
     assert [message.id for message in await gather(store, batch_id="batch_2", up_to="msg_1")] == ["msg_1"]
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from tests.contracts.conftest import Store
-from tests.contracts.samples import ACTOR, MINE, NOW, Hands, reacting
 
 from core.kernel.errors import AlreadySettled, NotFound
 from core.kernel.ports import Overdue
 from core.kernel.time import RetryPolicy
 from core.messaging.events import DeliveryReported
+from tests.contracts.conftest import Store
+from tests.contracts.samples import ACTOR, MINE, NOW, Hands, reacting
 
 LEASE = timedelta(seconds=30)
 ONE_PAUSE: Callable[[int], timedelta | None] = RetryPolicy(first=10, tries=2).wait

@@ -8,6 +8,7 @@ import pika
 import psycopg
 import pytest
 import redis
+
 from tests import servers
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.contracts.conftest import Store
-from tests.contracts.samples import ACTOR, MINE, NOW, OTHER, a_job, a_session
 
 from adapters.bridge import DescribedVisits
 from core.identity import Tenant, User
 from core.kernel.errors import StaleVersion
 from core.tracking import TrackingSession, Visit
+from tests.contracts.conftest import Store
+from tests.contracts.samples import ACTOR, MINE, NOW, OTHER, a_job, a_session
 
 
 async def save(store: Store, session: TrackingSession) -> TrackingSession:

@@ -5,6 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+
+from core.customers import CustomerNotFound
+from core.invoicing import InvoiceNotFound
+from core.jobs import JobNotFound
+from core.kernel.errors import AlreadySettled, StaleVersion
+from core.messaging.events import DeliveryReported
+from core.notifications import DeliveryNotFound
 from tests.contracts.conftest import Store
 from tests.contracts.samples import (
     ACTOR,
@@ -18,13 +25,6 @@ from tests.contracts.samples import (
     reacting,
     scheduled,
 )
-
-from core.customers import CustomerNotFound
-from core.invoicing import InvoiceNotFound
-from core.jobs import JobNotFound
-from core.kernel.errors import AlreadySettled, StaleVersion
-from core.messaging.events import DeliveryReported
-from core.notifications import DeliveryNotFound
 
 REPORTED = DeliveryReported(tenant=MINE, at=NOW, provider_id="wamid.1", status="read")
 

@@ -117,13 +117,13 @@ class StagedInbox:
         self._reports += fresh
         return fresh
 
-    def gather(self, tenant: str, thread: str, *, batch_id: str, up_to: str) -> list[InboundMessage]:
+    def gather(self, tenant: str, thread: str, *, batch_id: str, up_to: str, limit: int) -> list[InboundMessage]:
         """Claim what waits in the thread and return it."""
         mine = [
             each
             for each in self._rows.waiting(tenant, thread, up_to=up_to)
             if each.message.id not in self._rows.claimed
-        ]
+        ][:limit]
         self._rows.claimed.update(each.message.id for each in mine)
         self._gathered += [(batch_id, each) for each in mine]
         return [each.message for each in mine]
@@ -173,10 +173,12 @@ class MemoryMessages:
         """Store the reports and return the new ones."""
         return await self._steps("messages.note", lambda: self._inbox.note(reports))
 
-    async def gather(self, tenant: str, thread: str, *, batch_id: str, up_to: str) -> Sequence[InboundMessage]:
-        """Put every message of the thread that no batch has, up to one, into the batch."""
+    async def gather(
+        self, tenant: str, thread: str, *, batch_id: str, up_to: str, limit: int
+    ) -> Sequence[InboundMessage]:
+        """Put messages of the thread that no batch has, up to one, into the batch."""
         return await self._steps(
-            "messages.gather", lambda: self._inbox.gather(tenant, thread, batch_id=batch_id, up_to=up_to)
+            "messages.gather", lambda: self._inbox.gather(tenant, thread, batch_id=batch_id, up_to=up_to, limit=limit)
         )
 
     async def get(self, tenant: str, batch_id: str) -> Batch:

@@ -60,6 +60,7 @@ _FREE: Final = (
         inbox.c.seq <= _UP_TO.scalar_subquery(),
     )
     .order_by(inbox.c.seq)
+    .limit(sa.bindparam("n"))
     .with_for_update()
     .cte("free")  # locked in one order, so that two gathering at once wait for each other and never both for ever
 )
@@ -114,9 +115,13 @@ class SqlMessages:
         new = {row.id for row in found}
         return [report for id_, report in reversed(first.items()) if id_ in new]
 
-    async def gather(self, tenant: str, thread: str, *, batch_id: str, up_to: str) -> Sequence[InboundMessage]:
-        """Put every message of the thread that no batch has, up to one, into the batch."""
-        rows = await self._writer.run(_GATHER, {"t": tenant, "th": thread, "up_to": up_to, "batch": batch_id})
+    async def gather(
+        self, tenant: str, thread: str, *, batch_id: str, up_to: str, limit: int
+    ) -> Sequence[InboundMessage]:
+        """Put messages of the thread that no batch has, up to one, into the batch."""
+        rows = await self._writer.run(
+            _GATHER, {"t": tenant, "th": thread, "up_to": up_to, "batch": batch_id, "n": limit}
+        )
         return [_message(row) for row in sorted(rows, key=lambda row: int(row.seq))]
 
     async def get(self, tenant: str, batch_id: str) -> Batch:

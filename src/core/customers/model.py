@@ -77,7 +77,7 @@ class Customer:
 
 
 def _check(customer: Customer) -> None:
-    if not customer.name:
+    if not customer.name.strip():
         msg = "a customer needs a name"
         raise Invalid(msg, field="name")
     if customer.vat_condition not in VAT_CONDITIONS:

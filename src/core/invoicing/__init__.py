@@ -5,7 +5,7 @@ AFIP numbers without gaps; the *CAE* is AFIP's yes. *Settling* an invoice is ask
 
     draft → pending_cae → issued
       ↑         ├→ cae_failed (AFIP said no)     → draft
-      └─────────┴→ unknown (the answer was lost) → issued, or draft
+      └─────────┴→ unknown (the answer was lost) → issued, or pending_cae under the same number, or draft
 """
 
 from core.invoicing.model import (

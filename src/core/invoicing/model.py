@@ -21,17 +21,20 @@ from core.invoicing.events import (
 from core.invoicing.voucher import DOCUMENT_TYPE, INVOICE_TYPE, RECEIVER_CONDITION, Series, letter, number_text
 from core.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from core.kernel.money import Line, Totals, totals
-from core.kernel.states import Moves, check_move, evolved
+from core.kernel.states import IllegalMove, Moves, check_move, evolved
 
 MOVES: Final[Moves] = {
     "draft": frozenset({"draft", "pending_cae"}),
-    "pending_cae": frozenset({"issued", "cae_failed", "unknown", "draft"}),
-    "unknown": frozenset({"issued", "cae_failed", "unknown", "draft"}),
+    "pending_cae": frozenset({"issued", "cae_failed", "unknown", "draft", "pending_cae"}),
+    "unknown": frozenset({"issued", "cae_failed", "unknown", "draft", "pending_cae"}),
     "cae_failed": frozenset({"draft"}),
     "issued": frozenset(),
 }
 OPEN: Final = frozenset({"pending_cae", "unknown"})
 """States in which an invoice holds its series: nobody takes the next number before it is settled."""
+
+OUT_OF_ORDER: Final = 10016
+"""AFIP's code for a number or date that is not the next of its series."""
 
 MUST_IDENTIFY_FROM: Final = Decimal(10_000_000)
 """Pesos from which a final consumer is identified (RG 5700/2025)."""
@@ -86,6 +89,11 @@ class Refused(Invalid):
     def __init__(self, observations: Sequence[Observation]) -> None:
         self.observations = tuple(observations)
         super().__init__("AFIP refused the invoice: " + "; ".join(map(str, self.observations)))
+
+    @property
+    def number_taken(self) -> bool:
+        """Whether the number is not the next of its series: somebody has it, and that may be us."""
+        return any(each.code == OUT_OF_ORDER for each in self.observations)
 
     def details(self) -> Mapping[str, object]:
         return {"afip": [{"code": each.code, "message": each.text} for each in self.observations]}
@@ -238,6 +246,8 @@ class Invoice:
 
     def revise(self, *, issuer: Issuer, receiver: Receiver, lines: tuple[Line, ...], at: datetime) -> Invoice:
         """Change a draft, or a refused invoice, which becomes a draft again."""
+        if self.state in OPEN:  # AFIP may have it: only `release` takes it back
+            raise IllegalMove("invoice", state=self.state, event="revise", wanted="draft", allowed=MOVES[self.state])
         fact = InvoiceDrafted(**self._about(at), total=totals(lines).total, currency=self.currency)
         revised = self._move(
             "revise", "draft", fact, issuer=issuer, receiver=receiver, lines=lines, errors=(), number=None
@@ -247,6 +257,10 @@ class Invoice:
 
     def submit(self, *, number: int, issued_on: date, at: datetime) -> Invoice:
         """Take a number; AFIP is asked next."""
+        if self.state != "draft":
+            raise IllegalMove(
+                "invoice", state=self.state, event="submit", wanted="pending_cae", allowed=MOVES[self.state]
+            )
         numbered = number_text(self.issuer.point_of_sale, number)
         fact = InvoiceSubmitted(**self._about(at), number=numbered)
         return self._move("submit", "pending_cae", fact, number=number, issued_on=issued_on, submitted_at=at, errors=())
@@ -272,8 +286,19 @@ class Invoice:
         fact = InvoiceUnanswered(**self._about(at), number=self.printed_number)
         return self._move("lose the answer", "unknown", fact)
 
+    def ask_again(self, *, at: datetime) -> Invoice:
+        """AFIP has nothing under the number: it is asked for the same voucher under the same number, which it gives once."""
+        if self.state not in OPEN:
+            raise IllegalMove(
+                "invoice", state=self.state, event="ask again", wanted="pending_cae", allowed=MOVES[self.state]
+            )
+        fact = InvoiceSubmitted(**self._about(at), number=self.printed_number)
+        return self._move("ask again", "pending_cae", fact, submitted_at=at)
+
     def release(self, *, at: datetime) -> Invoice:
-        """AFIP does not have it under its number: it is a draft again."""
+        """The number is free or somebody else's, and AFIP was not and will not be asked for ours: it is a draft again."""
+        if self.state not in OPEN:
+            raise IllegalMove("invoice", state=self.state, event="release", wanted="draft", allowed=MOVES[self.state])
         fact = InvoiceReleased(**self._about(at), number=self.printed_number)
         return self._move("release", "draft", fact, number=None, issued_on=None, submitted_at=None)
 

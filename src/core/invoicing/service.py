@@ -121,6 +121,8 @@ class Invoicing:
                         at=self._clock(),
                     )
                 )
+            if invoice.state in {*OPEN, "issued"}:  # somebody else was faster
+                return invoice
             if (invoice.issuer, invoice.receiver, invoice.lines, invoice.state) == (
                 issuer,
                 work.receiver,
@@ -144,24 +146,36 @@ class Invoicing:
                 return invoice
         await self._free_series(actor, invoice)
         last = await self._authority.last_authorised(invoice.tenant, invoice.series)
-        submitted = await self._submit(actor, invoice, number=last + 1)
+        return await self._ask(actor, await self._submit(actor, invoice, number=last + 1))
+
+    async def _ask(self, actor: Actor, submitted: Invoice, *, again: bool = False) -> Invoice:
+        """Ask for the CAE. AFIP gives a number once, so the same question may be asked twice, by two processes or after a crash."""
         try:
             authorisation = await self._authority.authorise(submitted)
         except Refused as refusal:
+            if refusal.number_taken:
+                found = await self._authority.find(submitted)
+                if found is not None and found.same:
+                    return await self._conclude(actor, submitted.issue(found.authorisation, at=self._clock()))
             await self._save(actor, submitted.refuse(refusal.observations, at=self._clock()))
             raise
         except AnswerLost:
             return await self._save(actor, submitted.lose_answer(at=self._clock()))
-        except Unavailable:  # it did not reach AFIP: the number is free
-            await self._save(actor, submitted.release(at=self._clock()))
+        except Unavailable:
+            # Not asked now. A first question leaves the number free; an earlier one may still be on its way.
+            after = submitted.lose_answer(at=self._clock()) if again else submitted.release(at=self._clock())
+            await self._save(actor, after)
             raise
-        return await self._save(actor, submitted.issue(authorisation, at=self._clock()))
+        return await self._conclude(actor, submitted.issue(authorisation, at=self._clock()))
 
     async def _free_series(self, actor: Actor, invoice: Invoice) -> None:
         async with self._begin(actor) as tx:
             blocker = await tx.invoices.open_in(invoice.tenant, invoice.series)
         if blocker is not None and blocker.id != invoice.id:
-            settled = await self._settle(actor, blocker)
+            try:
+                settled = await self._settle(actor, blocker)
+            except Refused:  # that was its answer, and the series is free
+                return
             if settled.state in OPEN:
                 msg = f"{blocker.printed_number} of the same series still waits for AFIP's word; try again in a minute"
                 raise SeriesBusy(msg)
@@ -171,8 +185,7 @@ class Invoicing:
         try:
             return await self._save(actor, invoice.submit(number=number, issued_on=self._local_day(now), at=now))
         except StaleVersion as stale:  # somebody else submits this very invoice
-            msg = "the invoice is being authorised; look again in a moment"
-            raise SeriesBusy(msg) from stale
+            raise _faster() from stale
 
     async def _settle(self, actor: Actor, invoice: Invoice) -> Invoice:
         now = self._clock()
@@ -183,10 +196,31 @@ class Invoicing:
             raise SeriesBusy(msg)
         found = await self._authority.find(invoice)
         if found is not None and found.same:
-            return await self._save(actor, invoice.issue(found.authorisation, at=now))
-        # Nothing under the number, or somebody else's voucher: ours was never authorised and takes the next number.
-        return await self._save(actor, invoice.release(at=now))
+            return await self._conclude(actor, invoice.issue(found.authorisation, at=now))
+        try:
+            if (
+                found is not None
+            ):  # somebody else's voucher: ours was never authorised, and never will be under this number
+                return await self._save(actor, invoice.release(at=now))
+            asking = await self._save(actor, invoice.ask_again(at=now))
+        except StaleVersion as stale:
+            raise _faster() from stale
+        return await self._ask(actor, asking, again=True)
+
+    async def _conclude(self, actor: Actor, issued: Invoice) -> Invoice:
+        """Store AFIP's yes; whoever stored the same yes before is right."""
+        try:
+            return await self._save(actor, issued)
+        except StaleVersion:
+            stored = await self._invoices.get(issued.tenant, issued.id)
+            if stored.state != "issued":
+                raise
+            return stored
 
     async def _save(self, actor: Actor, invoice: Invoice) -> Invoice:
         async with self._begin(actor) as tx:
             return await tx.invoices.save(invoice)
+
+
+def _faster() -> SeriesBusy:
+    return SeriesBusy("the invoice is being authorised; look again in a moment")

@@ -118,9 +118,9 @@ class Jobs:
         version: int | None = None,
     ) -> Job:
         """Correct what is known about the job."""
+        actor.must("jobs.write")
         async with self._begin(actor) as tx:
             job = await tx.jobs.get(actor.tenant, job_id)
-            actor.must("jobs.write")
             _must_be(job, version)
             changed = job.change(title=title, place=place, wish=wish, notes=notes, actor=actor.id, at=self._clock())
             return await tx.jobs.save(changed) if changed is not job else job

@@ -6,7 +6,7 @@ Rounding happens in one place: half up, to the cent, on a line's net amount and 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Final, Self
 
 from attrs import field, frozen
@@ -17,13 +17,18 @@ CENT: Final = Decimal("0.01")
 LARGEST: Final = Decimal("9999999999999.99")
 """AFIP takes thirteen digits and two decimals."""
 
+DECIMALS: Final = 6
+"""As many as AFIP takes of a quantity or a price."""
+EXACT: Final = Context(prec=80)
+"""Wide enough for the product of a line's numbers, so that nothing is rounded before the cents are."""
+
 VAT_RATES: Final = (Decimal(0), Decimal("2.5"), Decimal(5), Decimal("10.5"), Decimal(21), Decimal(27))
 """The Argentine rates, in percent."""
 
 
 def cents(amount: Decimal) -> Decimal:
     """Round half up to two decimals."""
-    return amount.quantize(CENT, rounding=ROUND_HALF_UP)
+    return amount.quantize(CENT, rounding=ROUND_HALF_UP, context=EXACT)
 
 
 class DifferentCurrencies(Conflict):
@@ -40,7 +45,7 @@ class Money:
     currency: str = "ARS"
 
     def __attrs_post_init__(self) -> None:
-        if not isinstance(self.amount, Decimal) or not self.amount.is_finite():
+        if not isinstance(self.amount, Decimal) or not self.amount.is_finite() or abs(self.amount) > LARGEST:
             msg = f"{self.amount!r} is not an exact amount"
             raise Invalid(msg)
 
@@ -74,11 +79,14 @@ class Line:
             if not isinstance(value, Decimal) or not value.is_finite():
                 msg = f"{name} must be an exact number"
                 raise Invalid(msg, field=name)
+            if int(value.as_tuple().exponent) < -DECIMALS:
+                msg = f"{name} may have {DECIMALS} decimals at most"
+                raise Invalid(msg, field=name)
         if not self.description.strip():
             msg = "a line needs a description"
             raise Invalid(msg, field="description")
-        if self.quantity <= 0:
-            msg = "quantity must be above zero"
+        if not 0 < self.quantity <= LARGEST:
+            msg = f"quantity must be above zero and {LARGEST} at most"
             raise Invalid(msg, field="quantity")
         if not 0 <= self.unit_price <= LARGEST:
             msg = "unit price must be zero or more"
@@ -89,11 +97,15 @@ class Line:
         if self.vat_rate not in VAT_RATES:
             msg = f"VAT rate must be one of {', '.join(map(str, VAT_RATES))}"
             raise Invalid(msg, field="vat_rate")
+        if self.net > LARGEST:
+            msg = f"a line may not pass {LARGEST}"
+            raise Invalid(msg, field="unit_price")
 
     @property
     def net(self) -> Decimal:
         """Quantity times price less discount, to the cent."""
-        return cents(self.quantity * self.unit_price * (100 - self.discount) / 100)
+        exact = EXACT.multiply(EXACT.multiply(self.quantity, self.unit_price), 100 - self.discount)
+        return cents(EXACT.scaleb(exact, -2))
 
 
 @frozen

@@ -96,7 +96,9 @@ class AggregationRules:
         requested = window.requested or signal.kind in {"request", "dangling"}
         reason = signal.reason if signal.reason != "timeout" else window.reason
         latest = window.opened_at + self.window
-        if signal.kind == "now":
+        if window.message_ids and window.closes_at <= at:
+            closes_at = window.closes_at  # its time has come, however late it is taken
+        elif signal.kind == "now":
             closes_at = at
         elif len(message_ids) >= self.limit:
             closes_at, reason = at, "max_buffer"

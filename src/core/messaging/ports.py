@@ -35,8 +35,12 @@ class MessageRepository(Protocol):
         """Store reports of one tenant and return those whose event was not known before."""
         ...
 
-    async def gather(self, tenant: str, thread: str, *, batch_id: str, up_to: str) -> Sequence[InboundMessage]:
-        """Put every message of the thread that is in no batch and not received after `up_to` into the batch, and return them.
+    async def gather(
+        self, tenant: str, thread: str, *, batch_id: str, up_to: str, limit: int
+    ) -> Sequence[InboundMessage]:
+        """Put messages of the thread that are in no batch and not received after `up_to` into the batch, and return them.
+
+        Up to `limit` of them, the first received first.
 
         A message that another transaction gathers at the same time goes to one of the two batches, never to both.
         """

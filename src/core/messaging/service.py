@@ -115,13 +115,19 @@ class Messaging:
         await self._close(window.tenant, window.thread, up_to=window.message_ids[-1], reason=window.reason)
 
     async def _close(self, tenant: str, thread: str, *, up_to: str, reason: str) -> None:
-        batch_id = self._new_id("batch")
-        actor = Actor(tenant=tenant, id="messaging.aggregator", role="service", correlation=batch_id)
-        async with self._begin(actor) as tx:
-            messages = await tx.messages.gather(tenant, thread, batch_id=batch_id, up_to=up_to)
-            if messages:
-                batch = Batch.gathered(id_=batch_id, messages=messages, reason=reason, at=self._clock())
-                await tx.messages.save(batch)
+        """Gather what waits in the thread up to a message, in batches of no more than the rules allow."""
+        full = True
+        while full:
+            batch_id = self._new_id("batch")
+            actor = Actor(tenant=tenant, id="messaging.aggregator", role="service", correlation=batch_id)
+            async with self._begin(actor) as tx:
+                messages = await tx.messages.gather(
+                    tenant, thread, batch_id=batch_id, up_to=up_to, limit=self._rules.limit
+                )
+                if messages:
+                    batch = Batch.gathered(id_=batch_id, messages=messages, reason=reason, at=self._clock())
+                    await tx.messages.save(batch)
+            full = len(messages) == self._rules.limit
 
     def _provider(self, tenant: str) -> Actor:
         return Actor(tenant=tenant, id="whatsapp", role="service", correlation=self._new_id("corr"))

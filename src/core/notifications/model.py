@@ -155,7 +155,7 @@ class Delivery:
                 return self
             return self.refused(error_code=error_code or "", error_text=error_text or "", at=at)
         wanted = "read" if status == "played" else status
-        if wanted not in MOVES[self.state]:
+        if wanted in {"queued", "sending"} or wanted not in MOVES[self.state]:
             return self
         if wanted == "sent":
             return self.sent(provider_id=provider_id, at=at)

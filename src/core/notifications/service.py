@@ -8,7 +8,7 @@ from datetime import timedelta
 from attrs import frozen
 
 from core.kernel.actor import Actor
-from core.kernel.errors import StaleVersion, Unavailable
+from core.kernel.errors import CuadrillaError, StaleVersion, Unavailable
 from core.kernel.ports import NewId
 from core.kernel.time import Clock
 from core.notifications.model import AnswerLost, Delivery, DeliveryNotFound, Recipient, SendRefused
@@ -82,6 +82,10 @@ class Notifications:
             document = (
                 await self._documents.fetch(delivery.tenant, delivery.attachment) if delivery.attachment else None
             )
+            if self._clock() - delivery.updated_at > self._doubt / 2:
+                # We stood still for so long that somebody else may soon take us for dead and send it.
+                msg = "too much time went by before the message could be sent"
+                raise AnswerLost(msg)
             provider_id = await self._channel.send(delivery, document=document)
         except AnswerLost:
             raise
@@ -91,12 +95,13 @@ class Notifications:
                 if current.state == "sending":
                     await tx.deliveries.save(current.put_back(error=str(failure), at=self._clock()))
             raise
-        except SendRefused as refusal:
+        except CuadrillaError as refusal:  # the provider's no, or a document that is not there
+            code, text = refusal.code, str(refusal)
+            if isinstance(refusal, SendRefused):
+                code, text = refusal.error_code, refusal.text
             async with self._begin(actor) as tx:
                 current = await tx.deliveries.get(actor.tenant, delivery_id)
-                await tx.deliveries.save(
-                    current.refused(error_code=refusal.error_code, error_text=refusal.text, at=self._clock())
-                )
+                await tx.deliveries.save(current.refused(error_code=code, error_text=text, at=self._clock()))
             return
         await self._note_sent(actor, delivery_id, provider_id)
 

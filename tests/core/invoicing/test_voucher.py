@@ -1,0 +1,74 @@
+"""AFIP's words for an invoice."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+import pytest
+
+from core.customers.model import DOCUMENT_TYPES, VAT_CONDITIONS
+from core.invoicing.voucher import (
+    DOCUMENT_TYPE,
+    INVOICE_TYPE,
+    RECEIVER_CONDITION,
+    VAT_ID,
+    letter,
+    number_text,
+)
+from core.kernel.errors import Invalid
+from core.kernel.money import VAT_RATES
+
+RECEIVERS: Final = ("responsable_inscripto", "monotributo", "exento", "consumidor_final")
+LETTERS: Final = {
+    "responsable_inscripto": "AABB",
+    "monotributo": "CCCC",
+    "exento": "CCCC",
+}
+CELLS: Final = [
+    pytest.param(issuer, receiver, letters[column], id=f"{issuer}-{receiver}-{letters[column]}")
+    for issuer, letters in LETTERS.items()
+    for column, receiver in enumerate(RECEIVERS)
+]
+
+
+@pytest.mark.parametrize(("issuer", "receiver", "expected"), CELLS)
+def test_the_letter_follows_from_both_conditions(issuer: str, receiver: str, expected: str) -> None:
+    assert letter(issuer=issuer, receiver=receiver) == expected
+
+
+@pytest.mark.parametrize(
+    ("issuer", "receiver", "words"),
+    [
+        ("consumidor_final", "consumidor_final", "an issuer's VAT condition"),
+        ("", "consumidor_final", "an issuer's VAT condition"),
+        ("responsable_inscripto", "RI", "a receiver's VAT condition"),
+        ("monotributo", "", "a receiver's VAT condition"),
+    ],
+)
+def test_a_condition_that_nobody_knows_has_no_letter(issuer: str, receiver: str, words: str) -> None:
+    with pytest.raises(Invalid, match=words) as refusal:
+        letter(issuer=issuer, receiver=receiver)
+    assert refusal.value.field == "vatCondition"
+
+
+def test_our_words_are_afip_s_numbers() -> None:
+    assert INVOICE_TYPE == {"A": 1, "B": 6, "C": 11}
+    assert DOCUMENT_TYPE == {"CUIT": 80, "CUIL": 86, "DNI": 96, "none": 99}
+    assert RECEIVER_CONDITION == {"responsable_inscripto": 1, "exento": 4, "consumidor_final": 5, "monotributo": 6}
+    rates = {"0": 3, "10.5": 4, "21": 5, "27": 6, "5": 8, "2.5": 9}
+    assert {Decimal(rate): id_ for rate, id_ in rates.items()} == VAT_ID
+
+
+def test_what_a_customer_may_be_an_invoice_can_be_for() -> None:
+    assert set(VAT_CONDITIONS) == set(RECEIVER_CONDITION)
+    assert set(DOCUMENT_TYPES) == set(DOCUMENT_TYPE)
+    assert set(VAT_RATES) == set(VAT_ID)
+
+
+@pytest.mark.parametrize(
+    ("point", "number", "printed"),
+    [(1, 42, "00001-00000042"), (99999, 99999999, "99999-99999999"), (10, 0, "00010-00000000")],
+)
+def test_a_number_is_printed_with_five_and_eight_digits(point: int, number: int, printed: str) -> None:
+    assert number_text(point, number) == printed

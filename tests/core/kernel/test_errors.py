@@ -1,0 +1,106 @@
+"""Errors by what the caller can do about them: stable codes, plain data."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+from typing import Final
+
+import pytest
+
+import core
+from core.invoicing import Observation, Refused
+from core.kernel.errors import (
+    AlreadySettled,
+    Conflict,
+    CuadrillaError,
+    Denied,
+    Invalid,
+    Limited,
+    NotFound,
+    StaleVersion,
+    Unavailable,
+)
+
+CODES: Final = {
+    "afip.answer_lost": Unavailable,
+    "afip.refused": Invalid,
+    "already_settled": Conflict,
+    "batch.not_found": NotFound,
+    "conflict": Conflict,
+    "customer.identity_taken": Conflict,
+    "customer.not_found": NotFound,
+    "delivery.answer_lost": Unavailable,
+    "delivery.not_found": NotFound,
+    "delivery.refused": CuadrillaError,
+    "denied": Denied,
+    "different_currencies": Conflict,
+    "illegal_move": Conflict,
+    "invalid": Invalid,
+    "invoice.no_tax_profile": Conflict,
+    "invoice.not_found": NotFound,
+    "invoice.not_issued": Conflict,
+    "invoice.series_busy": Unavailable,
+    "job.closed": Conflict,
+    "job.not_a_picture": Invalid,
+    "job.not_found": NotFound,
+    "job.unknown_person": Invalid,
+    "limited": Limited,
+    "not_allowed": Denied,
+    "not_found": NotFound,
+    "stale_version": Conflict,
+    "tracking.link_expired": NotFound,
+    "tracking.not_a_position": Invalid,
+    "tracking.not_found": NotFound,
+    "unauthenticated": Denied,
+    "unavailable": Unavailable,
+    "user.not_found": NotFound,
+}
+"""Programs match on these: a code is added, never changed."""
+
+
+def all_errors(kind: type[CuadrillaError] = CuadrillaError) -> list[type[CuadrillaError]]:
+    for module in pkgutil.walk_packages(core.__path__, "core."):
+        importlib.import_module(module.name)
+    found = []
+    for each in kind.__subclasses__():
+        if each.__module__.startswith("core."):
+            found += [each, *all_errors(each)]
+    return found
+
+
+def test_every_error_has_its_own_stable_code_and_kind() -> None:
+    errors = all_errors()
+    assert {error.code for error in errors} == set(CODES)
+    assert len({error.code for error in errors}) == len(set(errors))
+    for error in errors:
+        assert issubclass(error, CODES[error.code]), error
+
+
+@pytest.mark.parametrize(
+    ("error", "details"),
+    [
+        (CuadrillaError("x"), {}),
+        (Invalid("x"), {}),
+        (Invalid("x", field="name"), {"field": "name"}),
+        (Limited("x", retry_after=2.5), {"retryAfter": 2.5}),
+        (StaleVersion("job", "job_1", version=3), {"kind": "job", "id": "job_1", "version": 3}),
+        (AlreadySettled("x"), {}),
+        (Refused([Observation(10016, "Fecha")]), {"afip": [{"code": 10016, "message": "Fecha"}]}),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_an_error_keeps_its_data_apart_from_its_words(error: CuadrillaError, details: dict[str, object]) -> None:
+    assert error.details() == details
+    assert json.loads(json.dumps(error.details())) == details
+
+
+def test_a_stale_version_says_which_was_wanted() -> None:
+    words = "job job_1 is no longer at version 3; read it again"
+    assert str(StaleVersion("job", "job_1", version=3)) == words
+
+
+def test_a_refusal_repeats_the_authority_s_own_words() -> None:
+    refusal = Refused([Observation(10016, "Fecha"), Observation(10015, "Documento")])
+    assert str(refusal) == "AFIP refused the invoice: 10016: Fecha; 10015: Documento"

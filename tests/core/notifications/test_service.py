@@ -1,0 +1,279 @@
+"""Telling people once, and knowing whether they were told."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pytest
+
+from core.kernel.actor import Actor, NotAllowed
+from core.kernel.errors import AlreadySettled, StaleVersion, Unavailable
+from core.notifications import AnswerLost, Delivery, Recipient, SendRefused
+from tests.contracts.samples import MINE
+from tests.core.office import AGENT, CARLOS, GAS, MARTA, STRANGER, Office, elsewhere
+
+ANA: Final = Recipient(id="cust_1", kind="customer", name="Ana Ruiz", address="+5491155550001")
+LOST: Final = AnswerLost("read timeout")
+DOWN: Final = Unavailable("connection refused")
+SENDER: Final = Actor(
+    tenant=MINE, id="r", role="service", correlation="c", causation="fact_1", reaction="notifications.send"
+)
+
+
+async def notify(office: Office, *, key: str = "fact_1:arrived", **wanted: Any) -> Delivery:
+    message: dict[str, Any] = {"template": "technician_arrived", "parameters": ("Ana", "Carlos"), **wanted}
+    return await office.notifications.notify(actor=MARTA, key=key, recipient=ANA, **message)
+
+
+async def send(office: Office, actor: Actor = SENDER) -> None:
+    await office.notifications.send(actor=actor, delivery_id="dlv_1")
+
+
+async def stored(office: Office) -> Delivery:
+    (delivery,), _ = await office.notifications.log(actor=MARTA)
+    return delivery
+
+
+async def record(office: Office, status: str, **wanted: Any) -> None:
+    report: dict[str, Any] = {"provider_id": "wamid_1", "reference": None, **wanted}
+    await office.notifications.record(actor=MARTA, status=status, **report)
+
+
+async def settled(office: Office, actor: Actor = SENDER) -> bool:
+    try:
+        async with office.store.begin(actor):
+            msg = "not settled"
+            raise LookupError(msg)
+    except AlreadySettled:
+        return True
+    except LookupError:
+        return False
+
+
+async def test_the_same_reason_gives_the_same_delivery(office: Office) -> None:
+    first = await notify(office)
+    assert await notify(office, parameters=("Other", "words")) == first
+    assert (await notify(office, key="fact_2:arrived")).id != first.id
+    assert len(await office.facts("notification.queued")) == 2
+
+
+async def test_a_queued_message_is_sent_and_logged(office: Office) -> None:
+    await notify(office, job_id="job_1")
+    await send(office)
+    delivery = await stored(office)
+    assert (delivery.state, delivery.attempts, delivery.provider_id) == ("sent", 1, "wamid_1")
+    (shown,) = office.shown()
+    assert (shown.delivery.text, shown.document) == ("Hola Ana, Carlos llegó a tu domicilio.", None)
+    assert await settled(office)
+
+
+async def test_the_attempt_is_written_down_before_the_provider_is_called(office: Office) -> None:
+    await notify(office)
+    seen: list[tuple[str, int]] = []
+
+    async def look() -> None:
+        delivery = await stored(office)
+        seen.append((delivery.state, delivery.attempts))
+
+    office.weather.plan("channel.send:before", look)
+    await send(office)
+    assert seen == [("sending", 1)]
+
+
+@pytest.mark.parametrize("state", ["sent", "delivered", "read", "failed"])
+async def test_what_was_sent_is_not_sent_again(office: Office, state: str) -> None:
+    await notify(office)
+    await record(office, state, reference="dlv_1")
+    await send(office)
+    assert (office.shown(), (await stored(office)).state) == ([], state)
+
+
+async def test_what_the_provider_did_not_take_waits(office: Office) -> None:
+    await notify(office)
+    office.weather.plan("channel.send:before", DOWN)
+    with pytest.raises(Unavailable, match="connection refused"):
+        await send(office)
+    waiting = await stored(office)
+    assert (waiting.state, waiting.attempts, waiting.error_text) == ("queued", 1, "connection refused")
+    assert not await settled(office)
+    await send(office)
+    sent = await stored(office)
+    assert (sent.state, sent.attempts, sent.error_text, len(office.shown())) == ("sent", 2, None, 1)
+
+
+async def test_a_report_on_what_seemed_not_taken_stands(office: Office) -> None:
+    await notify(office)
+
+    async def told_and_down() -> None:
+        await record(office, "delivered", reference="dlv_1")
+        raise DOWN
+
+    office.weather.plan("channel.send:before", told_and_down)
+    with pytest.raises(Unavailable):
+        await send(office)
+    assert (await stored(office)).state == "delivered"
+    await send(office)
+    assert office.shown() == []
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_a_lost_answer_is_waited_for_a_minute_then_sent_again(office: Office, moment: str) -> None:
+    await notify(office)
+    office.weather.plan(f"channel.send:{moment}", LOST)
+    with pytest.raises(AnswerLost, match="read timeout"):
+        await send(office)
+    office.clock.forward(seconds=59.9)
+    with pytest.raises(AnswerLost, match="waiting for word"):
+        await send(office)
+    assert ((await stored(office)).state, (await stored(office)).attempts) == ("sending", 1)
+    assert not await settled(office)
+    office.clock.forward(seconds=0.1)
+    await send(office)
+    assert ((await stored(office)).state, (await stored(office)).attempts) == ("sent", 2)
+    assert len(office.shown()) == {"before": 1, "after": 2}[moment]
+
+
+async def test_a_report_settles_the_question_and_nothing_is_sent_twice(office: Office) -> None:
+    await notify(office)
+    office.weather.plan("channel.send:after", LOST)
+    with pytest.raises(AnswerLost):
+        await send(office)
+    await record(office, "delivered", reference="dlv_1")
+    office.clock.forward(minutes=5)
+    await send(office)
+    assert ((await stored(office)).state, len(office.shown())) == ("delivered", 1)
+
+
+async def test_a_process_that_died_while_it_sent_is_treated_as_a_lost_answer(office: Office) -> None:
+    await notify(office)
+    office.weather.plan("channel.send:after", RuntimeError("killed"))
+    with pytest.raises(RuntimeError):
+        await send(office)
+    with pytest.raises(AnswerLost):
+        await send(office)
+
+
+async def test_what_the_provider_will_never_take_has_failed(office: Office) -> None:
+    await notify(office)
+    office.weather.plan("channel.send:before", SendRefused("131026", "not a WhatsApp user"))
+    await send(office)
+    failed = await stored(office)
+    assert (failed.state, failed.error_code, failed.error_text) == ("failed", "131026", "not a WhatsApp user")
+    (fact,) = await office.facts("notification.failed")
+    assert (fact.error_code, fact.error_text) == ("131026", "not a WhatsApp user")
+    assert await settled(office)
+
+
+async def test_a_report_that_is_faster_than_the_answer_stands(office: Office) -> None:
+    await notify(office)
+    told = record(office, "read", reference="dlv_1")
+    office.weather.plan("channel.send:after", lambda: elsewhere(told))
+    await send(office)
+    delivery = await stored(office)
+    assert (delivery.state, delivery.provider_id) == ("read", "wamid_1")
+
+
+async def racing(office: Office, *statuses: str) -> None:
+    """Let reports arrive between reading and saving the delivery that was sent."""
+
+    async def arm() -> None:
+        reports = [(lambda status=status: elsewhere(record(office, status, reference="dlv_1"))) for status in statuses]
+        office.weather.plan("deliveries.get:after", *[each for report in reports for each in (report, None)])
+
+    office.weather.plan("channel.send:after", arm)
+    await send(office)
+
+
+async def test_a_report_at_the_same_moment_is_not_lost(office: Office) -> None:
+    await notify(office)
+    await racing(office, "delivered")
+    delivery = await stored(office)
+    assert (delivery.state, delivery.provider_id) == ("delivered", "wamid_1")
+
+
+async def test_the_second_lost_race_is_left_to_the_next_try(office: Office) -> None:
+    await notify(office)
+    with pytest.raises(StaleVersion):
+        await racing(office, "delivered", "read")
+    assert (await stored(office)).state == "read"
+
+
+async def test_reports_raise_the_state_by_the_provider_s_id(office: Office) -> None:
+    await notify(office)
+    await send(office)
+    for status, state in (("delivered", "delivered"), ("sent", "delivered"), ("read", "read"), ("failed", "read")):
+        await record(office, status)
+        assert (await stored(office)).state == state
+
+
+async def test_a_report_that_changes_nothing_stores_nothing(office: Office) -> None:
+    await notify(office)
+    await send(office)
+    await record(office, "delivered")
+    version = (await stored(office)).version
+    await record(office, "delivered")
+    assert (await stored(office)).version == version
+
+
+async def test_a_failure_is_kept_in_the_provider_s_words(office: Office) -> None:
+    await notify(office)
+    await send(office)
+    await record(office, "failed", error_code="131047", error_text="Re-engagement message")
+    failed = await stored(office)
+    assert (failed.state, failed.error_code, failed.error_text) == ("failed", "131047", "Re-engagement message")
+
+
+@pytest.mark.parametrize("reference", [None, "dlv_9"], ids=["no reference", "somebody else's"])
+async def test_reports_on_messages_that_we_did_not_send_are_let_pass(office: Office, reference: str | None) -> None:
+    await notify(office)
+    await record(office, "delivered", provider_id="wamid_9", reference=reference)
+    assert (await stored(office)).state == "queued"
+
+
+async def test_a_message_takes_its_document_along(office: Office) -> None:
+    job = await office.a_job(status="completed")
+    issued = await office.invoicing.invoice(actor=MARTA, job_id=job.id)
+    await notify(office, template="invoice_ready", parameters=("Ana", "1", "2", "3"), attachment=f"invoice:{issued.id}")
+    await send(office)
+    (shown,) = office.shown()
+    assert shown.document is not None
+    assert (shown.document.filename, shown.document.content_type) == (issued.filename, "application/pdf")
+    assert shown.document.content.startswith(b"%PDF")
+    assert job.lines == (GAS,)
+
+
+async def test_a_sender_that_stood_still_for_too_long_does_not_send(office: Office) -> None:
+    """By then somebody else may take it for dead and send the message."""
+    job = await office.a_job(status="completed")
+    issued = await office.invoicing.invoice(actor=MARTA, job_id=job.id)
+    await notify(office, template="invoice_ready", parameters=("Ana", "1", "2", "3"), attachment=f"invoice:{issued.id}")
+
+    async def stand_still() -> None:
+        office.clock.forward(seconds=31)
+
+    office.weather.plan("invoices.get:before", stand_still)
+    with pytest.raises(AnswerLost, match="too much time went by"):
+        await send(office)
+    assert office.shown() == []
+    office.clock.forward(seconds=29)
+    await send(office)
+    assert len(office.shown()) == 1
+
+
+async def test_a_document_that_nobody_has_is_not_sent_without(office: Office) -> None:
+    await notify(office, attachment="photo:photo_1")
+    await send(office)
+    (delivery,) = (await office.deliveries()).values()
+    assert (delivery.state, delivery.error_code) == ("failed", "not_found")
+    assert office.shown() == []
+
+
+async def test_the_log_is_for_whom_the_table_says(office: Office) -> None:
+    await notify(office, job_id="job_1")
+    await notify(office, key="other", job_id="job_2")
+    log, _ = await office.notifications.log(actor=MARTA, job_id="job_1")
+    assert [delivery.job_id for delivery in log] == ["job_1"]
+    assert await office.notifications.log(actor=STRANGER) == ([], None)
+    for actor in (CARLOS, AGENT):
+        with pytest.raises(NotAllowed):
+            await office.notifications.log(actor=actor)
