@@ -12,6 +12,7 @@ from typing import Final
 
 import pytest
 import redis
+
 from tests import servers
 
 _SAID: Final[dict[str, str]] = {}

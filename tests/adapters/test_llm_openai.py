@@ -17,12 +17,12 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
-from tests.entrypoints.sandbox.whatsapp_bench import listening, serving
 
 from adapters.llm.openai_model import OpenAIModel, understood
 from core.kernel.errors import Unavailable
 from core.messaging import Understanding
 from core.messaging.ports import LanguageModel
+from tests.entrypoints.sandbox.whatsapp_bench import listening, serving
 
 pytestmark = pytest.mark.anyio
 

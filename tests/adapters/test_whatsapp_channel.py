@@ -16,12 +16,12 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from tests.entrypoints.sandbox.whatsapp_bench import ACCOUNT, ANA, NUMBER, WABA, Bench, bench, listening, serving
 
 from adapters.whatsapp import WhatsAppAccount, WhatsAppChannel, decode, register_templates
 from core.kernel.errors import NotFound, Unavailable
 from core.notifications import TEMPLATES, AnswerLost, Delivery, Document, Recipient, SendRefused
 from core.notifications.ports import Channel
+from tests.entrypoints.sandbox.whatsapp_bench import ACCOUNT, ANA, NUMBER, WABA, Bench, bench, listening, serving
 
 pytestmark = pytest.mark.anyio
 

@@ -139,9 +139,9 @@ async def test_threads_and_tenants_have_windows_of_their_own(kept: Kept) -> None
 
 
 async def test_a_window_is_taken_when_it_closes_and_not_before(kept: Kept) -> None:
-    window = await kept.add("msg_1")
-    assert await kept.take(7.999999) == []
-    assert await kept.take(8) == [window]
+    window = await kept.add("msg_1", at=0.123457)
+    assert await kept.take(8.123456) == []
+    assert await kept.take(8.123457) == [window]
 
 
 async def test_a_window_that_was_taken_is_gone(kept: Kept) -> None:

@@ -1,0 +1,11 @@
+"""Redis (and Valkey) for what may be forgotten: open windows of messages and the newest positions.
+
+Losing all of it costs delay, never data. A server that does not answer is `Unavailable` within half a second, and for a second
+afterwards at once.
+"""
+
+from adapters.redis.buffer import RedisBuffer
+from adapters.redis.connection import RedisConnection
+from adapters.redis.positions import RedisPositions
+
+__all__ = ["RedisBuffer", "RedisConnection", "RedisPositions"]
