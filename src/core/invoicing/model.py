@@ -227,6 +227,9 @@ class Invoice:
 
     def check(self) -> None:
         """Raise `Invalid` for what AFIP is known to refuse, before a number is taken."""
+        if self.currency != "ARS":
+            msg = "invoices are in pesos; other currencies need their rate at AFIP"
+            raise Invalid(msg, field="currency")
         sums = self.totals
         if sums.total <= 0:
             msg = "an invoice must come to more than zero"
