@@ -1,0 +1,1 @@
+"""The project's figures, each as a ratio against a floor or a peer measured in the same run."""

@@ -1,0 +1,1 @@
+"""Where Cuadrilla meets the outside: settings, the wiring, and the programs people and machines talk to."""

@@ -1,0 +1,5 @@
+"""`python -m entrypoints.cli` is `cuadrilla`."""
+
+from entrypoints.cli.commands import main
+
+main()

@@ -1,0 +1,265 @@
+"""What each command does; every one reads the settings, says in a line what is wrong with them, and ends with 1."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shutil
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn
+
+from cyclopts import App as CommandLine
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from core.kernel.errors import CuadrillaError
+from entrypoints import demo as story
+from entrypoints.demo_tenant import log_ins
+from entrypoints.http.app import http_app
+from entrypoints.logs import configure_logs
+from entrypoints.sandbox.server import sandbox_app
+from entrypoints.serving import PortTaken, free_port, serving
+from entrypoints.settings import BadSettings, Settings, read_settings
+from entrypoints.staging import Running, running
+from entrypoints.wiring import App, afip_descriptions, build
+from entrypoints.wiring import migrate as bring_up_to_date
+from entrypoints.worker import closing_windows, tidying, working
+
+RECORDING: Final = Path("demo")
+
+_line: Final = CommandLine(
+    name="cuadrilla", help="The operations core of a field-service business.", version_flags=["--version"]
+)
+_invoices: Final = CommandLine(name="invoices", help="Electronic invoices.")
+_line.command(_invoices)
+_out: Final = Console(highlight=False, soft_wrap=True)
+_err: Final = Console(stderr=True, highlight=False, soft_wrap=True)
+
+AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Answer for a program.")]
+
+
+def main() -> None:
+    """Run the command line; an anticipated failure is one line on standard error and exit status 1."""
+    try:
+        _line()
+    except BadSettings as bad:
+        _fail("\n".join(["The settings do not make a running system:", *(f"  {each}" for each in bad.problems)]))
+    except (CuadrillaError, PortTaken, story.NoRecording) as failure:
+        _fail(f"{failure}")
+
+
+@_line.command
+def run() -> None:
+    """Run everything in one process: HTTP, workers, and in development the sandbox with a demo tenant."""
+    settings = _settings()
+
+    async def go() -> None:
+        _out.print("Starting…" if sys.stdout.isatty() else "starting")
+        async with running(settings) as system:
+            _welcome(system)
+            await _until_told()
+            _out.print("Stopping…")
+
+    _run(go())
+
+
+@_line.command
+def serve() -> None:
+    """Serve HTTP only; workers run elsewhere."""
+    settings = _settings()
+
+    async def go() -> None:
+        app = build(settings)
+        # Without Redis nobody else knows of the windows that this process opens.
+        beside = (lambda: closing_windows(app)) if settings.redis_url is None else None
+        async with serving(http_app(app, lifespan=beside), host=settings.host, port=settings.port) as url:
+            _out.print(f"serving {url}")
+            await _until_told()
+
+    _run(go())
+
+
+@_line.command
+def work() -> None:
+    """Relay facts and react to them; as many of these processes as you like."""
+    _beside(working, "working")
+
+
+@_line.command
+def schedule() -> None:
+    """Run the periodic tasks: forgotten messages, invoices without an answer."""
+    _beside(tidying, "on schedule")
+
+
+@_line.command
+def sandbox() -> None:
+    """Run the outside world alone: a WhatsApp with a phone page, and an AFIP."""
+    settings = _settings()
+    wsaa, wsfe = afip_descriptions()
+
+    async def go() -> None:
+        outside = sandbox_app(wsaa_wsdl=wsaa, wsfe_wsdl=wsfe, var=settings.var)
+        async with serving(outside, port=settings.sandbox_port) as url:
+            _out.print(f"the sandbox is at {url}")
+            await _until_told()
+
+    settings.var.mkdir(parents=True, exist_ok=True)
+    _run(go())
+
+
+@_line.command
+def migrate() -> None:
+    """Bring the database to the newest revision."""
+    done = bring_up_to_date(_settings())
+    _out.print(f"migrated: {', '.join(done)}" if done else "the database is up to date")
+
+
+@_line.command
+def doctor(*, json_: AsJson = False) -> None:
+    """Check the settings and every configured service, one line each; exit status 1 when one fails."""
+    settings = _settings()
+    found = _run(_examined(build(settings)))
+    if json_:
+        _out.print_json(json.dumps([{"service": name, "ok": ok, "says": says} for name, ok, says in found]))
+    else:
+        for name, ok, says in found:
+            _out.print(Text(f"{'ok  ' if ok else 'FAIL'} {name:<10} {says}", style="" if ok else "bold red"))
+    if not all(ok for _, ok, _ in found):
+        sys.exit(1)
+
+
+@_line.command
+def demo(*, json_: AsJson = False) -> None:
+    """Play the main job once from the recorded input in `demo/`, against a private embedded instance.
+
+    Leaves `var/demo/timeline.json` and `var/demo/invoice.pdf`. Exit status 0 only when every step was observed.
+    """
+    recording = story.read_recording(RECORDING)
+    folder = Path("var") / "demo"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    # Nothing of this machine's environment: the instance is private.
+    private = {
+        "CUADRILLA_VAR": str(folder.resolve() / "instance"),
+        "CUADRILLA_PORT": str(free_port()),
+        "CUADRILLA_SANDBOX_PORT": str(free_port()),
+        "CUADRILLA_LOG_LEVEL": "error",
+    }
+    settings = read_settings(private, directory=folder)
+    configure_logs(settings)
+    clock = story.SkippingClock(recording.started_at)
+
+    def say(line: str) -> None:
+        if not json_:
+            _out.print(Text.assemble((f"{clock():%d/%m %H:%M:%S}  ", "dim"), line))
+
+    async def go() -> story.Played:
+        async with running(settings, clock=clock) as system:
+            return await story.Player(story.stage_of(system), recording, clock, say).play()
+
+    try:
+        played = _run(go())
+    except story.NotObserved as missing:
+        _fail(f"The story was not played to its end: {missing}")
+    (folder / "timeline.json").write_text(json.dumps(played.timeline, indent=2, ensure_ascii=False) + "\n")
+    (folder / "invoice.pdf").write_bytes(played.pdf)
+    if json_:
+        _out.print_json(json.dumps(played.timeline))
+    else:
+        _out.print(_as_table(played.timeline))
+        _out.print(f"Every step was observed. See {folder / 'timeline.json'} and {folder / 'invoice.pdf'}.")
+
+
+@_invoices.command
+def reconcile() -> None:
+    """Ask AFIP what became of invoices whose answer was lost."""
+
+    async def go() -> int:
+        async with build(_settings()).running() as app:
+            return await app.invoicing.settle_unanswered(limit=1000)
+
+    looked_at = _run(go())
+    _out.print(f"{looked_at} invoices looked at")
+
+
+def _settings() -> Settings:
+    settings = read_settings()
+    configure_logs(settings)
+    return settings
+
+
+def _beside(loops: Callable[[App], contextlib.AbstractAsyncContextManager[None]], what: str) -> None:
+    settings = _settings()
+
+    async def go() -> None:
+        async with build(settings).running() as app, loops(app):
+            _out.print(what)
+            await _until_told()
+
+    _run(go())
+
+
+async def _until_told() -> None:
+    """Wait for Ctrl-C or a polite request to end."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, told.set)
+    await told.wait()
+
+
+async def _examined(app: App) -> list[tuple[str, bool, str]]:
+    async def one(name: str, check: Callable[[], Awaitable[str]]) -> tuple[str, bool, str]:
+        try:
+            return name, True, await asyncio.wait_for(check(), 15)
+        except TimeoutError:
+            return name, False, "no answer within 15 s"
+        except CuadrillaError as failure:
+            return name, False, str(failure)
+        except Exception as failure:
+            return name, False, f"{type(failure).__name__}: {failure}"
+
+    async with app.running():
+        return list(await asyncio.gather(*(one(name, check) for name, check in app.checks.items())))
+
+
+def _welcome(system: Running) -> None:
+    settings = system.app.settings
+    places = Table.grid(padding=(0, 2))
+    places.add_row("API", f"{system.api}/docs")
+    if system.sandbox is None:
+        _out.print(f"\nCuadrilla is running at {system.api}\n", places, "\nCtrl-C ends it.")
+        return
+    places.add_row("A customer's phone", f"{system.sandbox}/phone")
+    places.add_row("Dispatcher and technician", f"{system.sandbox}/desk")
+    places.add_row("AFIP", f"{system.sandbox}/afip/control")
+    people = Table("who", "role", "bearer token", box=None, padding=(0, 2), header_style="dim")
+    for each in log_ins(settings):
+        people.add_row(each.name, each.role, each.token)
+    _out.print(f"\n[bold]Cuadrilla is running at {system.api}[/bold]\n", places, "\nDemo log-ins\n", people)
+    _out.print("\nWrite as the customer on the phone, then play the rest at the desk. Ctrl-C ends it.")
+
+
+def _as_table(timeline: list[dict[str, Any]]) -> Table:
+    table = Table("when (UTC)", "what", "who", box=None, padding=(0, 2), header_style="dim")
+    for each in timeline:
+        table.add_row(str(each["at"])[5:19].replace("T", " "), each["kind"], each["actor"])
+    return table
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _fail(line: str) -> NoReturn:
+    _err.print(Text(line, style="red"))
+    sys.exit(1)

@@ -1,0 +1,180 @@
+"""The Starlette application over a running `App`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from attrs import field, frozen
+from jinja2 import Environment, PackageLoader, select_autoescape
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Scope
+
+from core.identity import Unauthenticated
+from core.kernel.actor import Actor
+from core.kernel.errors import NotFound
+from core.tracking import LinkExpired
+from entrypoints.http import track
+from entrypoints.http.endpoints import ENDPOINTS, UPLOAD, Call, Endpoint
+from entrypoints.http.middleware import Edge
+from entrypoints.http.openapi import document
+from entrypoints.http.problems import HANDLERS
+from entrypoints.http.webhooks import receive_whatsapp, verify_whatsapp
+from entrypoints.http.wire import decode, encode
+from entrypoints.wiring import App
+
+BODY_AT_MOST: Final = 1024 * 1024
+"""Bytes of a request body, uploads apart (SETTLED: 1 MiB for a webhook)."""
+
+STATIC: Final = Path(__file__).parent / "static"
+_PAGES: Final = Environment(loader=PackageLoader("entrypoints.http"), autoescape=select_autoescape())
+_PAGE_POLICY: Final = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+
+
+@frozen
+class Bearers:
+    """Who a token belongs to, remembered for a few seconds: most requests of a client come in a burst."""
+
+    _app: App
+    _life: float = 10.0
+    _at_most: int = 10_000
+    _known: dict[str, tuple[float, Actor]] = field(factory=dict, repr=False)
+
+    async def actor(self, request: Request) -> Actor:
+        """Return the actor of a request; raise `Unauthenticated`."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token or len(token) > 512:  # noqa: PLR2004 - ours are far shorter
+            raise Unauthenticated
+        correlation: str = request.state.request_id
+        until, actor = self._known.get(token, (0.0, None))
+        if actor is None or until < time.monotonic():
+            actor = await self._app.identity.who(token=token, correlation=correlation)
+            if len(self._known) >= self._at_most:
+                self._known.clear()
+            self._known[token] = (time.monotonic() + self._life, actor)
+        return Actor(tenant=actor.tenant, id=actor.id, role=actor.role, correlation=correlation)
+
+
+class Assets(StaticFiles):
+    """The files that our pages load; a browser keeps them, and asks whether they changed before it uses them."""
+
+    def file_response(
+        self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        response.headers["cache-control"] = "no-cache"
+        return response
+
+
+def http_app(
+    app: App, *, lifespan: Callable[[], contextlib.AbstractAsyncContextManager[None]] | None = None
+) -> ASGIApp:
+    """Return the ASGI application; `lifespan` runs beside it (in a single process, the workers)."""
+    bearers = Bearers(app)
+    # Tried in this order; what is asked most comes first.
+    routes: list[Route | Mount] = [
+        Route("/health", alive, methods=["GET"]),
+        Route("/webhooks/whatsapp", receive_whatsapp, methods=["POST"], max_body_size=BODY_AT_MOST),
+        Route("/track/{token}", watch, methods=["GET"]),
+    ]
+    by_path: dict[str, dict[str, Endpoint]] = {}
+    for endpoint in ENDPOINTS:
+        by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
+    for path, endpoints in by_path.items():
+        # Only what reads a body limits it: each layer costs every request that passes it.
+        reads = [UPLOAD if each.upload else BODY_AT_MOST for each in endpoints.values() if each.body or each.upload]
+        size = max(reads, default=None)
+        routes.append(Route(path, _serve(endpoints, bearers, app), methods=list(endpoints), max_body_size=size))
+    routes += [
+        Route("/webhooks/whatsapp", verify_whatsapp, methods=["GET"]),
+        Route("/health/ready", ready, methods=["GET"]),
+        Route("/openapi.json", openapi, methods=["GET"]),
+        Route("/docs", docs, methods=["GET"]),
+        Route("/", home, methods=["GET"]),
+        Mount("/static", Assets(directory=STATIC), name="static"),
+    ]
+
+    @contextlib.asynccontextmanager
+    async def living(_: Starlette) -> AsyncIterator[None]:
+        async with app.running(), (lifespan or contextlib.nullcontext)():
+            yield
+
+    starlette = Starlette(routes=routes, lifespan=living, exception_handlers=HANDLERS)
+    starlette.state.app = app
+    return Edge(starlette, app.new_id, app.settings.env == "production")
+
+
+def _serve(endpoints: dict[str, Endpoint], bearers: Bearers, app: App) -> Callable[[Request], Awaitable[Response]]:
+    async def serve(request: Request) -> Response:
+        endpoint = endpoints["GET" if request.method == "HEAD" else request.method]
+        actor = await bearers.actor(request)
+        body = decode(await request.body(), endpoint.body) if endpoint.body is not None else None
+        answer = await endpoint.handler(Call(app=app, actor=actor, request=request, body=body))
+        if isinstance(answer, Response):
+            return answer
+        status, content = answer
+        return Response(encode(content), status, media_type="application/json")
+
+    return serve
+
+
+async def watch(request: Request) -> Response:
+    """Show a customer who comes and when, as a page or as JSON."""
+    app: App = request.app.state.app
+    language = track.language_of(request.headers.get("accept-language"))
+    as_json = "application/json" in request.headers.get("accept", "")
+    try:
+        watched = await app.tracking.watch(token=request.path_params["token"])
+    except NotFound as gone:
+        if as_json:
+            raise
+        return track.render_gone(language=language, reason="expired" if isinstance(gone, LinkExpired) else "unknown")
+    facts = track.facts_of(watched, now=app.clock())
+    if as_json:
+        return JSONResponse(track.as_json(facts))
+    return track.render_tracking(
+        facts=facts, language=language, tiles_url=app.settings.tiles_url, zone=app.settings.zone
+    )
+
+
+async def alive(_: Request) -> Response:
+    """Say that the process answers."""
+    return Response(b'{"status":"ok"}', media_type="application/json")
+
+
+async def ready(request: Request) -> Response:
+    """Say whether requests can be served: the database answers."""
+    app: App = request.app.state.app
+    try:
+        await app.ping_database()
+    except Exception:
+        return JSONResponse({"status": "unavailable", "database": "does not answer"}, 503)
+    return JSONResponse({"status": "ok"})
+
+
+async def openapi(request: Request) -> Response:
+    """Return the OpenAPI document."""
+    app: App = request.app.state.app
+    return JSONResponse(document(version=version("cuadrilla"), public_url=app.settings.public_url))
+
+
+async def docs(request: Request) -> Response:
+    """Show the OpenAPI document to people."""
+    app: App = request.app.state.app
+    spec = document(version=version("cuadrilla"), public_url=app.settings.public_url)
+    page = _PAGES.get_template("docs.html").render(spec=spec)
+    return HTMLResponse(page, headers={"Content-Security-Policy": _PAGE_POLICY})
+
+
+async def home(_: Request) -> Response:
+    """Lead whoever opens the address to the documentation."""
+    return RedirectResponse("/docs")

@@ -1,0 +1,96 @@
+"""What happens to every request, in one layer: an id, a log line, safe headers, and and nothing unforeseen gets out."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Final
+
+import structlog
+from attrs import frozen
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.kernel.ports import NewId
+from entrypoints.http.problems import problem
+
+_log: Final = structlog.get_logger("http")
+_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}\Z")
+
+HEADERS: Final = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "cache-control": "no-store",
+}
+"""Sent with every answer that does not say otherwise."""
+_PAIRS: Final = tuple((name.encode(), value.encode()) for name, value in HEADERS.items())
+_STRICT: Final = ((b"strict-transport-security", b"max-age=31536000"),)
+_TOO_LARGE: Final = 413
+_NAMES: Final = frozenset(name for name, _ in _PAIRS)
+
+
+@frozen
+class Edge:
+    """The outermost layer. The request's id, the caller's if it is sane, is on `scope["state"]["request_id"]`."""
+
+    _app: ASGIApp
+    _new_id: NewId
+    _strict_transport: bool = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = _given_id(scope) or self._new_id("req")
+        scope.setdefault("state", {})["request_id"] = request_id
+        status, over, instead = 0, False, None
+
+        async def send_marked(message: Message) -> None:
+            nonlocal status, over, instead
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = message["headers"]
+                if status == _TOO_LARGE and (b"content-type", b"application/problem+json") not in headers:
+                    answer = problem(status, code="too_large", detail="The body is too large.", request_id=request_id)
+                    headers, instead = answer.raw_headers, answer.body
+                present = {name for name, _ in headers} & _NAMES
+                extra = _PAIRS if not present else tuple(pair for pair in _PAIRS if pair[0] not in present)
+                marks = ((b"x-request-id", request_id.encode()), *(_STRICT if self._strict_transport else ()))
+                message = {**message, "headers": [*headers, *extra, *marks]}
+            else:
+                over = not message.get("more_body", False)
+                if instead is not None:
+                    message = {"type": "http.response.body", "body": instead}
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_marked)
+        except Exception:
+            _log.exception("defect", request_id=request_id, method=scope["method"], path=_path(scope))
+            if not over:
+                raise
+        finally:
+            _log.info(
+                "request",
+                method=scope["method"],
+                path=_path(scope),
+                status=status,
+                ms=round((time.perf_counter() - started) * 1000, 1),
+                request_id=request_id,
+            )
+
+
+def _path(scope: Scope) -> str:
+    """Return the path for the log; a tracking link is a secret and is not written down."""
+    path: str = scope["path"]
+    return "/track/…" if path.startswith("/track/") else path
+
+
+def _given_id(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            text: str = value.decode("latin-1")
+            return text if _ID.match(text) else None
+    return None

@@ -1,0 +1,143 @@
+"""The OpenAPI 3.1 document, made from the endpoints, and a page that shows it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from entrypoints.http.endpoints import ENDPOINTS, Endpoint
+from entrypoints.http.wire import schema
+
+_PROBLEM: Final = {
+    "type": "object",
+    "description": "RFC 9457 problem details; `code` is stable",
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "requestId": {"type": "string"},
+    },
+    "required": ["type", "title", "status", "detail", "code", "requestId"],
+}
+
+
+def document(*, version: str, public_url: str) -> dict[str, Any]:
+    """Return the whole document."""
+    parts: dict[str, Any] = {"Problem": _PROBLEM}
+    paths: dict[str, Any] = {}
+    for endpoint in ENDPOINTS:
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, parts)
+    paths.update(_unauthenticated())
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Cuadrilla", "version": version, "license": {"name": "MIT", "identifier": "MIT"}},
+        "servers": [{"url": public_url}],
+        "security": [{"bearer": []}],
+        "paths": paths,
+        "components": {
+            "schemas": parts,
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _operation(endpoint: Endpoint, parts: dict[str, Any]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": endpoint.handler.__name__,
+        "tags": [endpoint.area],
+        "summary": endpoint.summary,
+        "parameters": [
+            *(
+                {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+                for name in re.findall(r"{(\w+)}", endpoint.path)
+            ),
+            *(
+                {"name": name, "in": "query", "schema": {"type": "integer" if name == "limit" else "string"}}
+                for name in endpoint.query
+            ),
+        ],
+        "responses": {},
+    }
+    if endpoint.body is not None:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": schema(endpoint.body, parts=parts)}},
+        }
+    if endpoint.upload is not None:
+        picture = {"type": "string", "contentEncoding": "binary"}
+        form = {"type": "object", "properties": {endpoint.upload: picture}, "required": [endpoint.upload]}
+        operation["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": form}}}
+    for status, shape in endpoint.answers.items():
+        content = (
+            {shape: {"schema": {"type": "string", "contentEncoding": "binary"}}}
+            if isinstance(shape, str)
+            else {"application/json": {"schema": schema(shape, parts=parts)}}
+        )
+        operation["responses"][str(status)] = {"description": endpoint.summary, "content": content}
+    takes_input = endpoint.body is not None or endpoint.upload is not None or bool(endpoint.query)
+    for status in sorted({401, 403, *({400} if takes_input else ()), *endpoint.problems}):
+        operation["responses"][str(status)] = _problem()
+    return operation
+
+
+def _problem() -> dict[str, Any]:
+    return {
+        "description": "A problem",
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+
+
+def _unauthenticated() -> dict[str, Any]:
+    """Return the routes outside the API proper: the tracking link, the provider's deliveries, health."""
+    plain = {"description": "OK"}
+    token = {"name": "token", "in": "path", "required": True, "schema": {"type": "string"}}
+    gone = {"404": _problem(), "410": _problem()}
+    return {
+        "/track/{token}": {
+            "get": {
+                "operationId": "watch",
+                "tags": ["tracking"],
+                "summary": "Who comes and when: a page, or the same facts as JSON for Accept: application/json",
+                "security": [],
+                "parameters": [token],
+                "responses": {"200": plain, **gone},
+            }
+        },
+        "/webhooks/whatsapp": {
+            "get": {
+                "operationId": "verify_whatsapp",
+                "tags": ["webhooks"],
+                "summary": "Meta's handshake",
+                "security": [],
+                "responses": {"200": plain, "403": plain},
+            },
+            "post": {
+                "operationId": "receive_whatsapp",
+                "tags": ["webhooks"],
+                "summary": "Meta's deliveries, signed with X-Hub-Signature-256",
+                "security": [],
+                "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
+                "responses": {"200": plain, "400": _problem(), "401": _problem(), "413": _problem()},
+            },
+        },
+        "/health": {
+            "get": {
+                "operationId": "health",
+                "tags": ["operations"],
+                "summary": "Alive",
+                "security": [],
+                "responses": {"200": plain},
+            }
+        },
+        "/health/ready": {
+            "get": {
+                "operationId": "ready",
+                "tags": ["operations"],
+                "summary": "Able to serve: the database answers",
+                "security": [],
+                "responses": {"200": plain, "503": plain},
+            }
+        },
+    }

@@ -1,0 +1,20 @@
+"""The customer's tracking page: who comes and when, as facts, as JSON and as a page."""
+
+from __future__ import annotations
+
+from entrypoints.http.track.facts import Business, Eta, Place, TrackingFacts, as_json, facts_of
+from entrypoints.http.track.languages import Language, language_of
+from entrypoints.http.track.pages import render_gone, render_tracking
+
+__all__ = [
+    "Business",
+    "Eta",
+    "Language",
+    "Place",
+    "TrackingFacts",
+    "as_json",
+    "facts_of",
+    "language_of",
+    "render_gone",
+    "render_tracking",
+]

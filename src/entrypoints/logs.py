@@ -1,0 +1,59 @@
+"""Structured logs: readable at a terminal, JSON lines elsewhere; secrets never."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from entrypoints.settings import Settings
+
+# Without the local variables: they may hold anything.
+_TRACEBACKS: Final = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+SECRET: Final = ("token", "secret", "password", "authorization", "private_key", "certificate", "otp")
+"""A field whose name holds one of these is masked, whatever it holds."""
+
+
+def configure_logs(settings: Settings) -> None:
+    """Set up structlog for the whole process, once, at start."""
+    level = logging.getLevelName(settings.log_level.upper())
+    readable = settings.env == "development" and sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            masked,
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+            if readable
+            else _TRACEBACKS,
+            *(() if readable else (structlog.processors.JSONRenderer(serializer=_json),)),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level if isinstance(level, int) else logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def masked(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Replace what a field's name calls a secret."""
+    for name in event:
+        if is_secret(name):
+            event[name] = "•••"
+    return event
+
+
+@functools.lru_cache(maxsize=1000)
+def is_secret(name: str) -> bool:
+    """Say whether a field of this name may hold a secret."""
+    return any(word in name.lower() for word in SECRET)
+
+
+def _json(event: Any, **_: Any) -> str:
+    return msgspec.json.encode(event, enc_hook=repr).decode()

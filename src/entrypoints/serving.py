@@ -1,0 +1,70 @@
+"""An ASGI application served inside this process, on the loopback or wherever it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import socket
+from collections.abc import AsyncIterator, Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+
+class PortTaken(Exception):
+    """Somebody else listens there."""
+
+
+def free_port() -> int:
+    """Return a port of the loopback on which nobody listens, below those the system gives to outgoing connections."""
+    for port in random.SystemRandom().sample(range(20_000, 32_768), 50):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    msg = "no free port was found"
+    raise PortTaken(msg)
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to whoever runs the process: it may serve more than one application."""
+        yield
+
+
+@contextlib.asynccontextmanager
+async def serving(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    """Serve the application beside the block and give its address; port 0 takes a free one. Raise `PortTaken`.
+
+    Leaving the block lets requests finish, for at most five seconds.
+    """
+    # Named as TCP, or asyncio would leave Nagle's algorithm on and every second answer would take 40 ms.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as failure:
+        listener.close()
+        msg = f"cannot listen on {host}:{port} ({failure.strerror}); stop what does, or choose another port"
+        raise PortTaken(msg) from failure
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, lifespan="on", timeout_graceful_shutdown=5
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        while not server.started:
+            if task.done():
+                msg = "the application did not start; the log says why"
+                raise RuntimeError(msg)
+            await asyncio.sleep(0.01)
+        yield f"http://{host}:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
+        listener.close()

@@ -1,0 +1,319 @@
+"""Settings become a running application: plain constructor calls, nothing hidden.
+
+The only module that knows the adapters. Which store, buffer or broker runs is decided here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, tzinfo
+from importlib import resources
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from attrs import field, frozen
+
+from adapters.afip import AfipAuthority, AfipCredentials
+from adapters.bridge import (
+    DescribedVisits,
+    DirectoryColleagues,
+    InvoiceDocuments,
+    JobsAsWork,
+    RegisteredClients,
+)
+from adapters.crypto import Vault, link_token, new_id
+from adapters.llm.extractor import SpanishExtractor
+from adapters.media import FileMedia
+from adapters.memory import MemoryBuffer, MemoryMedia, MemoryPositions, MemoryStore
+from adapters.pdf import TypstPrinter
+from adapters.sql import SqlStore, pending, upgrade
+from adapters.whatsapp import WhatsAppAccount, WhatsAppChannel, decode, register_templates, signed_by
+from core.customers import Customers
+from core.identity import Identity
+from core.invoicing import Invoicing
+from core.jobs import Jobs
+from core.kernel.errors import NotFound
+from core.kernel.ports import NewId
+from core.kernel.time import Clock
+from core.messaging import AggregationRules, Messaging
+from core.messaging.ports import LanguageModel, MessageBuffer
+from core.notifications import Notifications
+from core.reactions import (
+    Publish,
+    Reactor,
+    Relay,
+    Telling,
+    WhenAJobMoves,
+    WhenAnInvoiceIsIssued,
+    WhenANotificationIsQueued,
+    WhenATripMoves,
+    WhenSomebodyWrites,
+    reactions_to_facts,
+)
+from core.tracking import Tracking
+from core.tracking.ports import Positions
+from entrypoints.settings import Settings
+
+Store = SqlStore | MemoryStore
+WHATSAPP: Final = "whatsapp:"
+AFIP: Final = "afip"
+ACCOUNTS_LIFE: Final = 15.0
+"""Seconds for which a process remembers the channels; a new secret works everywhere within that time."""
+
+
+def now() -> datetime:
+    """Tell the present instant."""
+    return datetime.now(UTC)
+
+
+@frozen
+class WhatsAppDoor:
+    """What the webhook needs of the WhatsApp adapter, and the accounts behind it."""
+
+    _secrets: Any
+    signed_by: Callable[[bytes, str | None, Sequence[str]], str | None] = signed_by
+    decode: Callable[..., Any] = decode
+    _remembered: dict[str, tuple[float, tuple[WhatsAppAccount, ...]]] = field(factory=dict, repr=False)
+
+    async def accounts(self) -> tuple[WhatsAppAccount, ...]:
+        """Return every tenant's channels."""
+        until, accounts = self._remembered.get("all", (0.0, ()))
+        if until < time.monotonic():
+            rows = await self._secrets.all(WHATSAPP)
+            accounts = tuple(WhatsAppAccount(tenant=tenant, **values) for tenant, _, values in rows)
+            self._remembered["all"] = (time.monotonic() + ACCOUNTS_LIFE, accounts)
+        return accounts
+
+    async def account_of(self, tenant: str) -> WhatsAppAccount:
+        """Return the channel that a tenant writes from; raise `NotFound`."""
+        for account in await self.accounts():
+            if account.tenant == tenant:
+                return account
+        msg = f"{tenant} has no WhatsApp channel"
+        raise NotFound(msg)
+
+    def forget(self) -> None:
+        """Read the accounts anew at the next use."""
+        self._remembered.clear()
+
+
+@frozen(kw_only=True)
+class App:
+    """A running system: the services, and what its entry points need besides."""
+
+    settings: Settings
+    clock: Clock
+    new_id: NewId
+    store: Store = field(repr=False)
+    identity: Identity
+    customers: Customers
+    jobs: Jobs
+    messaging: Messaging
+    tracking: Tracking
+    invoicing: Invoicing
+    notifications: Notifications
+    reactor: Reactor
+    relay_to: Callable[[Publish], Relay]
+    whatsapp: WhatsAppDoor
+    closing: tuple[Callable[[], Awaitable[None]], ...] = field(repr=False)
+    checks: Mapping[str, Callable[[], Awaitable[str]]] = field(repr=False)
+    """For `doctor`: each configured service by name; a check returns a line or raises."""
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[App]:
+        """Open what has to be opened, and close it at the end."""
+        try:
+            yield self
+        finally:
+            for close in reversed(self.closing):
+                await close()
+
+    async def ping_database(self) -> None:
+        """Return if the database answers; raise otherwise."""
+        await self.store.ping()
+
+
+def build(settings: Settings, *, clock: Clock = now, new_id: NewId = new_id) -> App:
+    """Make the application that the settings describe. Nothing is connected before it is used."""
+    vault = Vault.from_setting(settings.encryption_keys)
+    zone = ZoneInfo(settings.zone)
+
+    def local_day(instant: datetime) -> date:
+        return instant.astimezone(zone).date()
+
+    store = _store(settings, vault, clock, new_id)
+    rules = AggregationRules()
+    buffer, positions, closing, checks = _volatile(settings, rules, clock)
+    whatsapp = WhatsAppDoor(store.secrets)
+    channel = WhatsAppChannel(settings.whatsapp_api_url, accounts=whatsapp.account_of)
+
+    async def afip_credentials(tenant: str) -> AfipCredentials:
+        values = await store.secrets.get(tenant, AFIP)
+        if values is None:
+            msg = f"{tenant} has no AFIP certificate"
+            raise NotFound(msg)
+        return AfipCredentials(**values)
+
+    authority = AfipAuthority(
+        wsaa_url=settings.afip_wsaa_url,
+        wsfe_url=settings.afip_wsfe_url,
+        credentials=afip_credentials,
+        tickets=store.tickets,
+        clock=clock,
+    )
+    model, close_model = _language_model(settings)
+    media = MemoryMedia() if settings.database_url.startswith("memory:") else FileMedia(settings.var / "media")
+
+    identity = Identity(store.directory)
+    customers = Customers(store.begin, store.customers, clock, new_id)
+    jobs = Jobs(
+        store.begin,
+        store.jobs,
+        DirectoryColleagues(store.directory),
+        RegisteredClients(store.customers),
+        media,
+        clock,
+        new_id,
+    )
+    messaging = Messaging(store.begin, store.inbox, buffer, model, local_day, clock, new_id, rules)
+    tracking = Tracking(
+        store.begin,
+        store.sessions,
+        positions,
+        DescribedVisits(store.directory, store.jobs),
+        link_token(settings.secret_key),
+        clock,
+        new_id,
+    )
+    invoicing = Invoicing(
+        store.begin,
+        store.invoices,
+        JobsAsWork(store.jobs, store.customers, local_day, clock),
+        store.issuers,
+        authority,
+        TypstPrinter(sandbox=settings.sandboxed),
+        local_day,
+        clock,
+        new_id,
+    )
+    notifications = Notifications(store.begin, store.deliveries, channel, InvoiceDocuments(invoicing), clock, new_id)
+    telling = Telling(notifications, customers, identity, _zone_named)
+    reactions = reactions_to_facts(
+        messages=WhenSomebodyWrites(messaging, customers, jobs, notifications),
+        jobs=WhenAJobMoves(jobs, tracking, telling),
+        trips=WhenATripMoves(jobs, tracking, telling),
+        invoices=WhenAnInvoiceIsIssued(jobs, telling),
+        notifications=WhenANotificationIsQueued(notifications),
+    )
+    outbox = store.outbox
+    return App(
+        settings=settings,
+        clock=clock,
+        new_id=new_id,
+        store=store,
+        identity=identity,
+        customers=customers,
+        jobs=jobs,
+        messaging=messaging,
+        tracking=tracking,
+        invoicing=invoicing,
+        notifications=notifications,
+        reactor=Reactor(outbox, reactions),
+        relay_to=lambda publish: Relay(outbox, publish, reactions, clock),
+        whatsapp=whatsapp,
+        closing=(store.close, *closing, channel.close, close_model),
+        checks={
+            "database": _said(store.ping, "answers"),
+            **checks,
+            "whatsapp": _said(channel.ping, settings.whatsapp_api_url),
+            "afip": _said(authority.ping, settings.afip_wsfe_url),
+        },
+    )
+
+
+def _store(settings: Settings, vault: Vault, clock: Clock, new_id: NewId) -> Store:
+    if settings.database_url.startswith("memory:"):
+        return MemoryStore(clock=clock, new_id=new_id)
+    return SqlStore(settings.database_url, clock=clock, new_id=new_id, seal=vault.seal, unseal=vault.unseal)
+
+
+def _volatile(
+    settings: Settings, rules: AggregationRules, clock: Clock
+) -> tuple[
+    MessageBuffer,
+    Positions,
+    tuple[Callable[[], Awaitable[None]], ...],
+    dict[str, Callable[[], Awaitable[str]]],
+]:
+    if settings.redis_url is None:
+        return MemoryBuffer(rules), MemoryPositions(clock), (), {}
+    from adapters.redis import RedisBuffer, RedisConnection, RedisPositions  # noqa: PLC0415 - only where it is used
+
+    connection = RedisConnection(settings.redis_url)
+    return (
+        RedisBuffer(connection, rules),
+        RedisPositions(connection),
+        (connection.close,),
+        {"redis": _said(connection.ping, "answers")},
+    )
+
+
+def _language_model(settings: Settings) -> tuple[LanguageModel, Callable[[], Awaitable[None]]]:
+    if settings.openai_base_url is None:
+        return SpanishExtractor(), _nothing
+    from adapters.llm.openai_model import OpenAIModel  # noqa: PLC0415 - importing openai takes half a second
+
+    model = OpenAIModel(settings.openai_base_url, settings.openai_api_key, settings.openai_model)
+    return model, model.close
+
+
+def _said(ping: Callable[[], Awaitable[object]], line: str) -> Callable[[], Awaitable[str]]:
+    async def check() -> str:
+        await ping()
+        return line
+
+    return check
+
+
+async def _nothing() -> None:
+    return None
+
+
+def _zone_named(name: str) -> tzinfo:
+    return ZoneInfo(name)
+
+
+@contextlib.asynccontextmanager
+async def over_broker(url: str, react: Callable[[str, str], Awaitable[None]]) -> AsyncIterator[Publish]:
+    """Take messages from the broker and let `react` have them, beside the block, which gets the way to send some."""
+    from adapters.dramatiq import DramatiqQueue, broker_for, consuming  # noqa: PLC0415 - only where it is used
+
+    queue = DramatiqQueue(url)
+    try:
+        async with consuming(broker_for(url), react):
+            yield queue.publish
+    finally:
+        await queue.close()
+
+
+def migrate(settings: Settings) -> list[str]:
+    """Bring the database to the newest revision and return the revisions that it lacked; blocks. Raise `Unavailable`."""
+    if settings.database_url.startswith("memory:"):
+        return []
+    lacking = pending(settings.database_url)
+    if lacking:
+        upgrade(settings.database_url)
+    return lacking
+
+
+def afip_descriptions() -> tuple[bytes, bytes]:
+    """Return AFIP's WSAA and WSFEv1 descriptions, for the sandbox to serve."""
+    folder = resources.files("adapters.afip") / "wsdl"
+    return (folder / "wsaa.wsdl").read_bytes(), (folder / "wsfev1.wsdl").read_bytes()
+
+
+async def register_whatsapp_templates(settings: Settings, account: WhatsAppAccount) -> None:
+    """Register our message templates with a WhatsApp account; those it has already stay."""
+    await register_templates(settings.whatsapp_api_url, account, public_url=settings.public_url)

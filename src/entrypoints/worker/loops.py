@@ -1,0 +1,150 @@
+"""The loops of a worker process, each a use case called again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Final
+
+import structlog
+from attrs import field, frozen
+
+from core.kernel.errors import Unavailable
+from core.reactions import Publish, Reactor
+from entrypoints.wiring import App, over_broker
+
+_log: Final = structlog.get_logger("worker")
+
+BATCH: Final = 100
+REST: Final = 1.0
+"""Seconds to wait after a failure before the next try."""
+
+
+@frozen
+class LocalQueue:
+    """Dispatch without a broker: messages wait in this process and are lost with it, which the outbox makes good."""
+
+    _reactor: Reactor
+    _tasks: int = 4
+    _queue: asyncio.Queue[tuple[str, str]] = field(factory=asyncio.Queue)
+
+    async def publish(self, messages: Sequence[tuple[str, str]]) -> None:
+        """Take (fact id, reaction) messages; `core.reactions.Publish`."""
+        for message in messages:
+            self._queue.put_nowait(message)
+
+    async def work(self) -> None:
+        """React until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._tasks):
+                group.create_task(self._react())
+
+    async def _react(self) -> None:
+        while True:
+            fact_id, reaction = await self._queue.get()
+            await react(self._reactor, fact_id, reaction)
+
+
+async def react(reactor: Reactor, fact_id: str, reaction: str) -> None:
+    """Let one reaction react; whatever goes wrong is logged, and comes back through the outbox."""
+    try:
+        outcome = await reactor.react(fact_id=fact_id, reaction=reaction)
+    except Unavailable as failure:  # not even the database answered
+        _log.warning("unavailable", fact_id=fact_id, reaction=reaction, reason=str(failure))
+    except Exception:
+        _log.exception("defect", fact_id=fact_id, reaction=reaction)
+    else:
+        if outcome != "applied":
+            _log.warning("not_applied", fact_id=fact_id, reaction=reaction, outcome=outcome)
+
+
+async def again_and_again(
+    name: str, step: Callable[[], Awaitable[int]], *, wait: Callable[[], Awaitable[None]]
+) -> None:
+    """Call the step until cancelled: at once when it had something to do, else after the wait."""
+    while True:
+        try:
+            did = await step()
+        except Unavailable as failure:
+            _log.warning("unavailable", loop=name, reason=str(failure))
+            await asyncio.sleep(REST)
+        except Exception:
+            _log.exception("defect", loop=name)
+            await asyncio.sleep(REST)
+        else:
+            if not did:
+                await wait()
+
+
+def every(seconds: float) -> Callable[[], Awaitable[None]]:
+    """Return a wait of a fixed length."""
+
+    async def wait() -> None:
+        await asyncio.sleep(seconds)
+
+    return wait
+
+
+@contextlib.asynccontextmanager
+async def relaying(app: App, publish: Publish) -> AsyncIterator[None]:
+    """Send facts towards their reactions, beside the block."""
+    relay = app.relay_to(publish)
+
+    async def changed() -> None:
+        await app.store.outbox.wait(timeout=0.5)
+
+    async with _beside(
+        again_and_again("relay", lambda: relay.send(limit=BATCH), wait=changed),
+        again_and_again("relay.again", lambda: relay.send_again(limit=BATCH), wait=every(1.0)),
+    ):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def closing_windows(app: App) -> AsyncIterator[None]:
+    """End the windows whose time has come, beside the block; every process may, each window ends once."""
+    async with _beside(again_and_again("windows", lambda: app.messaging.close_due(limit=BATCH), wait=every(0.05))):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def tidying(app: App) -> AsyncIterator[None]:
+    """Run what looks after forgotten messages and unanswered invoices, beside the block."""
+
+    async def tidy() -> int:
+        await app.messaging.sweep(limit=BATCH)
+        await app.invoicing.settle_unanswered()
+        return 0
+
+    async with _beside(again_and_again("tidy", tidy, wait=every(2.0))):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def working(app: App) -> AsyncIterator[None]:
+    """Run all of a worker beside the block, over the broker that the settings name, or within this process."""
+    async with _dispatching(app) as publish, relaying(app, publish), closing_windows(app), tidying(app):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _dispatching(app: App) -> AsyncIterator[Publish]:
+    if app.settings.broker_url is None:
+        queue = LocalQueue(app.reactor)
+        async with _beside(queue.work()):
+            yield queue.publish
+    else:
+        async with over_broker(app.settings.broker_url, lambda *message: react(app.reactor, *message)) as publish:
+            yield publish
+
+
+@contextlib.asynccontextmanager
+async def _beside(*coroutines: Awaitable[None]) -> AsyncIterator[None]:
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,198 @@
+"""`kill -9` of a worker, with real processes: nothing is lost and nobody is told twice."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psycopg
+import pytest
+from attrs import define, frozen
+
+from entrypoints.demo import Stage, stage_of
+from entrypoints.demo_tenant import seed
+from entrypoints.http.app import http_app
+from entrypoints.sandbox.server import sandbox_app
+from entrypoints.serving import free_port, serving
+from entrypoints.settings import read_settings
+from entrypoints.staging import Running
+from entrypoints.wiring import afip_descriptions, build, migrate
+
+PATIENCE = 90.0
+"""Seconds; what a killed worker had is taken up again when its lease of 30 s is over."""
+CUSTOMER = "5491155550777"
+
+
+@define
+class WorkerProcess:
+    """`cuadrilla work`, as its own process."""
+
+    process: asyncio.subprocess.Process
+
+    def freeze(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    async def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        await self.process.wait()
+
+
+@frozen
+class Scene:
+    """The product's web process and the sandbox in this process, workers in others, one PostgreSQL between them."""
+
+    stage: Stage
+    environ: dict[str, str]
+    database: psycopg.AsyncConnection[Any]
+    client: httpx2.AsyncClient
+
+    @contextlib.asynccontextmanager
+    async def worker(self) -> AsyncIterator[WorkerProcess]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "entrypoints.cli",
+            "work",
+            env=self.environ,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"working\n"
+        try:
+            yield WorkerProcess(process)
+        finally:
+            if process.returncode is None:
+                process.send_signal(signal.SIGCONT)
+                process.send_signal(signal.SIGTERM)
+                await process.wait()
+
+    async def post(self, path: str, body: object, *, token: str | None = None) -> Any:
+        answer = await self.client.post(
+            self.stage.api + path, json=body, headers={"authorization": f"Bearer {token or self.stage.dispatcher}"}
+        )
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    async def chat(self, wa_id: str) -> list[str]:
+        number = self.stage.phone_number_id
+        answer = await self.client.get(
+            f"{self.stage.sandbox}/whatsapp/control/chats/{number}/{wa_id.removeprefix('+')}"
+        )
+        return [str(each.get("text")) for each in answer.json()["messages"] if each["direction"] == "out"]
+
+    async def value(self, query: str, *given: object) -> Any:
+        cursor = await self.database.execute(query, given)
+        row = await cursor.fetchone()
+        return row[0] if row else None
+
+    async def told(self, wa_id: str, words: str) -> None:
+        async def shown() -> bool:
+            return any(words in text for text in await self.chat(wa_id))
+
+        await until(shown)
+
+    async def idle(self) -> None:
+        """Wait until every fact was sent and every reaction to it is over, and a moment more."""
+
+        async def nothing_open() -> bool:
+            return bool(await self.value(NOTHING_OPEN))
+
+        await until(nothing_open)
+
+
+NOTHING_OPEN = """
+SELECT NOT EXISTS (SELECT FROM outbox WHERE sent_at IS NULL)
+   AND NOT EXISTS (SELECT FROM deliveries WHERE state IN ('queued', 'sending'))
+   AND NOT EXISTS (SELECT FROM settlements WHERE state <> 'done')
+"""
+
+
+async def until(seen: Callable[[], Awaitable[bool]]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not await seen():
+        assert time.monotonic() < end, "it did not happen"
+        await asyncio.sleep(0.05)
+
+
+@pytest.fixture(params=["redis_url", "rabbitmq_url"])
+async def scene(
+    request: pytest.FixtureRequest, postgres_url: str, redis_url: str, tmp_path: Path
+) -> AsyncIterator[Scene]:
+    """Set the scene over one of the brokers."""
+    ours = {
+        "CUADRILLA_ENV": "test",
+        "CUADRILLA_VAR": str(tmp_path),
+        "CUADRILLA_DATABASE_URL": postgres_url,
+        "CUADRILLA_REDIS_URL": redis_url,
+        "CUADRILLA_BROKER_URL": request.getfixturevalue(request.param),
+        "CUADRILLA_PORT": str(free_port()),
+        "CUADRILLA_SANDBOX_PORT": str(free_port()),
+        "CUADRILLA_LOG_LEVEL": "error",
+    }
+    settings = read_settings(ours, directory=tmp_path)
+    await asyncio.to_thread(migrate, settings)
+    wsaa, wsfe = afip_descriptions()
+    outside = sandbox_app(wsaa_wsdl=wsaa, wsfe_wsdl=wsfe, var=tmp_path)
+    app = build(settings)
+    async with (
+        serving(outside, port=settings.sandbox_port) as sandbox,
+        serving(http_app(app), port=settings.port) as api,
+        await psycopg.AsyncConnection.connect(postgres_url.replace("+asyncpg", ""), autocommit=True) as database,
+        httpx2.AsyncClient(timeout=30, trust_env=False) as client,
+    ):
+        await seed(app)
+        stage = stage_of(Running(app=app, api=api, sandbox=sandbox))
+        yield Scene(stage, {**os.environ, **ours}, database, client)
+
+
+async def test_a_worker_killed_between_commit_and_dispatch_and_between_dispatch_and_handling(scene: Scene) -> None:
+    technician, carlos = scene.stage.technician, scene.stage.technician_phone
+    async with scene.worker() as first:
+        customer = await scene.post("/api/v1/customers", {"name": "Eva Luna", "phone": f"+{CUSTOMER}"})
+        job = await scene.post("/api/v1/jobs", {"customerId": customer["id"], "title": "Heladera"})
+        await scene.idle()
+
+        # Between commit and dispatch: the worker stands still while the visit is stored, and dies before it sends a thing.
+        first.freeze()
+        move = f"/api/v1/jobs/{job['id']}/transitions"
+        visit = {"startsAt": "2026-11-25T12:00:00Z", "endsAt": "2026-11-25T14:00:00Z", "technicianId": "user_carlos"}
+        place = {"address": "Mitre 450", "lat": -34.6, "lng": -58.4}
+        await scene.post(move, {"to": "scheduled", **visit, "location": place})
+        assert await scene.value("SELECT count(*) FROM outbox WHERE sent_at IS NULL") == 1
+        await first.kill()
+    assert await scene.chat(carlos) == []
+
+    async with scene.worker() as second:
+        await scene.told(carlos, "Tenés un trabajo nuevo")
+        await scene.told(CUSTOMER, "quedó agendada")
+        await scene.idle()
+
+        # Between dispatch and handling: the message is with the worker, whose first statement waits for a lock.
+        async with scene.database.transaction():
+            await scene.database.execute("LOCK TABLE settlements IN ACCESS EXCLUSIVE MODE")
+            await scene.post(move, {"to": "en_camino"}, token=technician)
+
+            async def taken() -> bool:
+                waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+                return bool(await scene.value(waiting))
+
+            await until(taken)
+            await second.kill()
+        assert await scene.value("SELECT sent_at IS NOT NULL FROM outbox WHERE event_type = 'job.en_camino'")
+        assert await scene.value("SELECT count(*) FROM tracking_sessions") == 0
+
+    async with scene.worker():
+        await scene.told(CUSTOMER, "ya salió para tu domicilio")
+        await scene.idle()
+    assert await scene.value("SELECT count(*) FROM tracking_sessions") == 1
+    assert [len(await scene.chat(phone)) for phone in (carlos, CUSTOMER)] == [1, 2]
+    assert await scene.value("SELECT count(*) FROM deliveries") == 3
