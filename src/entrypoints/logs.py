@@ -6,6 +6,7 @@ import functools
 import logging
 import sys
 from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +18,7 @@ from entrypoints.settings import Settings
 _TRACEBACKS: Final = structlog.processors.ExceptionRenderer(
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 )
+_ENCODER: Final = msgspec.json.Encoder(enc_hook=repr)
 SECRET: Final = ("token", "secret", "password", "authorization", "private_key", "certificate", "otp")
 """A field whose name holds one of these is masked, whatever it holds."""
 
@@ -25,27 +27,24 @@ def configure_logs(settings: Settings) -> None:
     """Set up structlog for the whole process, once, at start."""
     level = logging.getLevelName(settings.log_level.upper())
     readable = settings.env == "development" and sys.stderr.isatty()
+    readers: list[Any] = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            masked,
-            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-            if readable
-            else _TRACEBACKS,
-            *(() if readable else (structlog.processors.JSONRenderer(serializer=_json),)),
-        ],
+        processors=[stamped, *(readers if readable else (_TRACEBACKS, _json))],
         wrapper_class=structlog.make_filtering_bound_logger(level if isinstance(level, int) else logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr)
+        if readable
+        else structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
 
 
-def masked(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Replace what a field's name calls a secret."""
+def stamped(_: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Add level and instant, and mask what a field's name calls a secret; one step, because every request pays for it."""
     for name in event:
         if is_secret(name):
             event[name] = "•••"
+    event["level"] = "error" if method == "exception" else method
+    event["timestamp"] = datetime.now(UTC).isoformat()
     return event
 
 
@@ -55,5 +54,5 @@ def is_secret(name: str) -> bool:
     return any(word in name.lower() for word in SECRET)
 
 
-def _json(event: Any, **_: Any) -> str:
-    return msgspec.json.encode(event, enc_hook=repr).decode()
+def _json(_: Any, __: str, event: MutableMapping[str, Any]) -> bytes:
+    return _ENCODER.encode(event)

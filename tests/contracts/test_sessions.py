@@ -81,4 +81,5 @@ async def test_a_visit_says_who_comes_from_where_and_where_to(store: Store) -> N
         business="Palermo",
         business_phone="+541150000000",
         address="Av. Corrientes 1234",
+        zone="America/Argentina/Buenos_Aires",
     )

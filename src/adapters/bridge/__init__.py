@@ -102,7 +102,11 @@ class DescribedVisits:
         technician = await self._directory.user(session.tenant, session.technician_id)
         job = await self._jobs.get(session.tenant, session.job_id)
         return Visit(
-            technician=technician.name, business=tenant.name, business_phone=tenant.phone, address=job.place.address
+            technician=technician.name,
+            business=tenant.name,
+            business_phone=tenant.phone,
+            address=job.place.address,
+            zone=tenant.zone,
         )
 
 

@@ -157,14 +157,16 @@ class Invoicing:
                 found = await self._authority.find(submitted)
                 if found is not None and found.same:
                     return await self._conclude(actor, submitted.issue(found.authorisation, at=self._clock()))
-            await self._save(actor, submitted.refuse(refusal.observations, at=self._clock()))
+            concluded = await self._conclude(actor, submitted.refuse(refusal.observations, at=self._clock()))
+            if concluded.state == "issued":
+                return concluded
             raise
         except AnswerLost:
-            return await self._save(actor, submitted.lose_answer(at=self._clock()))
+            return await self._conclude(actor, submitted.lose_answer(at=self._clock()))
         except Unavailable:
             # Not asked now. A first question leaves the number free; an earlier one may still be on its way.
             after = submitted.lose_answer(at=self._clock()) if again else submitted.release(at=self._clock())
-            await self._save(actor, after)
+            await self._conclude(actor, after)
             raise
         return await self._conclude(actor, submitted.issue(authorisation, at=self._clock()))
 
@@ -198,21 +200,19 @@ class Invoicing:
         if found is not None and found.same:
             return await self._conclude(actor, invoice.issue(found.authorisation, at=now))
         try:
-            if (
-                found is not None
-            ):  # somebody else's voucher: ours was never authorised, and never will be under this number
+            if found is not None:  # somebody else's: ours was never authorised, and never will be under this number
                 return await self._save(actor, invoice.release(at=now))
             asking = await self._save(actor, invoice.ask_again(at=now))
         except StaleVersion as stale:
             raise _faster() from stale
         return await self._ask(actor, asking, again=True)
 
-    async def _conclude(self, actor: Actor, issued: Invoice) -> Invoice:
-        """Store AFIP's yes; whoever stored the same yes before is right."""
+    async def _conclude(self, actor: Actor, after: Invoice) -> Invoice:
+        """Store what became of the question; whoever asked the same and stored AFIP's yes before is right."""
         try:
-            return await self._save(actor, issued)
+            return await self._save(actor, after)
         except StaleVersion:
-            stored = await self._invoices.get(issued.tenant, issued.id)
+            stored = await self._invoices.get(after.tenant, after.id)
             if stored.state != "issued":
                 raise
             return stored

@@ -63,12 +63,13 @@ class Positions(Protocol):
 
 @frozen(kw_only=True)
 class Visit:
-    """What a customer may know of who comes."""
+    """What a customer may know of who comes; `zone` is the IANA time zone of the business."""
 
     technician: str
     business: str
     business_phone: str | None
     address: str | None
+    zone: str
 
 
 class Visits(Protocol):

@@ -110,7 +110,7 @@ def http_app(
 
     starlette = Starlette(routes=routes, lifespan=living, exception_handlers=HANDLERS)
     starlette.state.app = app
-    return Edge(starlette, app.new_id, app.settings.env == "production")
+    return Edge(starlette, app.settings.env == "production")
 
 
 def _serve(endpoints: dict[str, Endpoint], bearers: Bearers, app: App) -> Callable[[Request], Awaitable[Response]]:
@@ -142,7 +142,7 @@ async def watch(request: Request) -> Response:
     if as_json:
         return JSONResponse(track.as_json(facts))
     return track.render_tracking(
-        facts=facts, language=language, tiles_url=app.settings.tiles_url, zone=app.settings.zone
+        facts=facts, language=language, tiles_url=app.settings.tiles_url, zone=watched.visit.zone
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import time
 from typing import Final
 
@@ -10,7 +11,6 @@ import structlog
 from attrs import frozen
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.kernel.ports import NewId
 from entrypoints.http.problems import problem
 
 _log: Final = structlog.get_logger("http")
@@ -27,7 +27,8 @@ HEADERS: Final = {
 _PAIRS: Final = tuple((name.encode(), value.encode()) for name, value in HEADERS.items())
 _STRICT: Final = ((b"strict-transport-security", b"max-age=31536000"),)
 _TOO_LARGE: Final = 413
-_NAMES: Final = frozenset(name for name, _ in _PAIRS)
+_PLAIN: Final = 2
+"""As many headers as an answer has that says nothing of what stands above: length and type."""
 
 
 @frozen
@@ -35,7 +36,6 @@ class Edge:
     """The outermost layer. The request's id, the caller's if it is sane, is on `scope["state"]["request_id"]`."""
 
     _app: ASGIApp
-    _new_id: NewId
     _strict_transport: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,7 +43,7 @@ class Edge:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        request_id = _given_id(scope) or self._new_id("req")
+        request_id = _given_id(scope) or f"req_{secrets.token_hex(12)}"
         scope.setdefault("state", {})["request_id"] = request_id
         status, over, instead = 0, False, None
 
@@ -55,10 +55,15 @@ class Edge:
                 if status == _TOO_LARGE and (b"content-type", b"application/problem+json") not in headers:
                     answer = problem(status, code="too_large", detail="The body is too large.", request_id=request_id)
                     headers, instead = answer.raw_headers, answer.body
-                present = {name for name, _ in headers} & _NAMES
-                extra = _PAIRS if not present else tuple(pair for pair in _PAIRS if pair[0] not in present)
-                marks = ((b"x-request-id", request_id.encode()), *(_STRICT if self._strict_transport else ()))
-                message = {**message, "headers": [*headers, *extra, *marks]}
+                marked = [*headers, (b"x-request-id", request_id.encode())]
+                if len(headers) <= _PLAIN:
+                    marked += _PAIRS
+                else:
+                    present = {name for name, _ in headers}
+                    marked += [pair for pair in _PAIRS if pair[0] not in present]
+                if self._strict_transport:
+                    marked += _STRICT
+                message["headers"] = marked
             else:
                 over = not message.get("more_body", False)
                 if instead is not None:

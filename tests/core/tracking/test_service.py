@@ -128,6 +128,7 @@ async def test_the_customer_sees_who_comes_from_where_and_how_far(office: Office
         business="Climatización Palermo",
         business_phone="+541150000000",
         address="Av. Corrientes 1234",
+        zone="America/Argentina/Buenos_Aires",
     )
     assert watched.progress.distance == pytest.approx(900, abs=1)
     assert watched.progress.eta is not None

@@ -38,7 +38,14 @@ def watched(
     session: TrackingSession = SESSION, journey: Journey | None = JOURNEY, *, arriving: bool = False, **visit: Any
 ) -> Watched:
     moving = journey is not None
-    who = {"technician": "Martín Suárez", "business": "Climatización", "business_phone": None, "address": None, **visit}
+    who = {
+        "technician": "Martín Suárez",
+        "business": "Climatización",
+        "business_phone": None,
+        "address": None,
+        "zone": "America/Argentina/Buenos_Aires",
+        **visit,
+    }
     return Watched(
         token="token",
         visit=Visit(**who),

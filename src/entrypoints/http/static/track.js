@@ -110,7 +110,7 @@
   const strip = document.querySelector(".strip");
 
   function paintStrip(metres) {
-    const needed = scales.find((scale) => scale >= metres) || metres;
+    const needed = scales.find((scale) => scale * 20 >= metres * 23) || metres * 1.15;
     const scale = Math.max(Number(strip.dataset.scale), needed);
     strip.dataset.scale = scale;
     const done = `${(100 * (1 - metres / scale)).toFixed(2)}%`;
@@ -252,8 +252,9 @@
     if (!points.length) return;
     const card = at("trip").getBoundingClientRect();
     const beside = card.right < innerWidth * 0.6;
-    const first = L.point(beside ? card.right + 48 : 48, 64);
-    const last = L.point(beside ? 128 : 96, beside ? 64 : innerHeight - card.top + 40);
+    const right = beside ? 128 : 96; // the buttons are there
+    const first = L.point((beside ? card.right : 0) + (points.length > 1 ? 48 : right), 64);
+    const last = L.point(right, beside ? 64 : innerHeight - card.top + 40);
     const bounds = L.latLngBounds(points);
     const zoom = Math.min(16, map.getBoundsZoom(bounds, false, first.add(last)));
     const size = map.getSize();

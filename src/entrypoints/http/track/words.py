@@ -14,7 +14,7 @@ from entrypoints.http.track.languages import Language
 from entrypoints.http.track.texts import TEXTS
 
 SCALES: Final = (500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)
-"""Metres that the strip can span; the smallest that holds the distance is taken."""
+"""Metres that the strip can span; the smallest is taken that holds the distance and leaves 15 % behind it."""
 _MOBILE: Final = re.compile(r"\+54(9?)(11)([0-9]{4})([0-9]{4})|\+54(9?)([0-9]{3})([0-9]{3})([0-9]{4})")
 _KILOMETRE: Final = 1000
 _HOUR: Final = 60
@@ -39,7 +39,7 @@ def words_of(facts: TrackingFacts, *, language: Language, zone: tzinfo) -> Words
     texts = TEXTS[language]
     scale = strip = distance = updated = None
     if facts.distance is not None:
-        scale = next((each for each in SCALES if each >= facts.distance), facts.distance)
+        scale = next((each for each in SCALES if each * 20 >= facts.distance * 23), round(facts.distance * 1.15))
         strip = round(100 * (1 - facts.distance / scale))
         distance = texts["away"].format(distance=distance_in_words(facts.distance, language=language))
     if facts.updated_at is not None and facts.state != "stale":  # then the detail says it
