@@ -12,16 +12,13 @@ from tests.faults.world import BUGS, World
 def main() -> int:
     """Play the seeds; print those that fail, and how to see them again."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=200, help="how many, from --seed on")
-    parser.add_argument("--seed", type=int, default=None, help="the first; alone, the only one")
+    parser.add_argument("--seeds", type=int, help="how many, from --seed on (200; only that one if --seed is given)")
+    parser.add_argument("--seed", type=int, help="the first (0)")
     parser.add_argument("--steps", action="store_true", help="print every step")
     parser.add_argument("--bug", choices=BUGS, help="plant a bug")
     asked = parser.parse_args()
-    seeds = (
-        [asked.seed]
-        if asked.seed is not None and asked.seeds == 200
-        else range(asked.seed or 0, (asked.seed or 0) + asked.seeds)
-    )
+    first = asked.seed or 0
+    seeds = range(first, first + (asked.seeds or (200 if asked.seed is None else 1)))
     began, failed, steps = time.monotonic(), 0, 0
     for number, seed in enumerate(seeds, start=1):
         world = World(seed=seed, bug=asked.bug)

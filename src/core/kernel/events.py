@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Final
 
-from attrs import frozen
+from attrs import fields, frozen
 
 
 # Not slotted: a frozen class with slots pays `object.__setattr__` for each field, three times the price (bench/transitions).
@@ -49,3 +50,18 @@ class Envelope:
     @property
     def tenant_id(self) -> str:
         return self.fact.tenant
+
+    @property
+    def user_id(self) -> str | None:
+        """The person who did it, None for machines and reactions."""
+        return self.actor if self.actor.startswith("user_") else None
+
+    @property
+    def payload(self) -> Mapping[str, object]:
+        """The fact's own fields."""
+        return {
+            each.name: getattr(self.fact, each.name) for each in fields(type(self.fact)) if each.name not in _COMMON
+        }
+
+
+_COMMON: Final = frozenset({"tenant", "at"})

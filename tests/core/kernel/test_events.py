@@ -19,6 +19,19 @@ def test_an_envelope_says_what_happened_when_to_whom_and_because_of_what() -> No
     assert (envelope.actor, envelope.correlation, envelope.causation) == ("user_marta", "corr_1", "fact_1")
 
 
+def test_an_envelope_holds_the_facts_own_fields_and_names_people_only() -> None:
+    envelope = Envelope(id="fact_2", fact=FACT, actor="user_marta", correlation="corr_1")
+    assert envelope.user_id == "user_marta"
+    assert dict(envelope.payload) == {
+        "job_id": "job_1",
+        "actor": "user_marta",
+        "customer_id": "cust_1",
+        "title": "Lavarropas",
+        "source": None,
+    }
+    assert Envelope(id="fact_3", fact=FACT, actor="notify.customer", correlation="corr_1").user_id is None
+
+
 def test_what_an_outside_event_set_going_has_no_cause_of_ours() -> None:
     assert Envelope(id="fact_1", fact=FACT, actor="user_marta", correlation="corr_1").causation is None
 
