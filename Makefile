@@ -21,7 +21,8 @@ test: $(READY) servers  ## the whole suite, against every adapter; coverage is p
 soak: $(READY)  ## ten thousand seeds of the simulation
 	$(BIN)/python -m tests.faults --seeds 10000
 
-bench: $(READY) servers  ## the figures, as ratios against a floor in the same run
+bench: $(READY)  ## the figures, as ratios against a floor in the same run
+	@sh tools/need.sh redis-benchmark:redis-tools
 	$(BIN)/python -m bench
 
 lint: $(READY)  ## formatter, linter, types, import contracts
@@ -40,7 +41,7 @@ lock: $(READY)  ## pin anew what pyproject.toml allows; the lock names no index
 
 servers: $(READY)  ## what the tests need and wheels do not bring: RabbitMQ and a browser
 	@sh tools/fetch_rabbitmq.sh
-	@sh tools/fetch_chromium.sh
+	@sh tools/need.sh chromium:chromium
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
