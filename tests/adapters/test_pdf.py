@@ -17,8 +17,8 @@ import segno
 from attrs import evolve
 
 from adapters.pdf import TypstPrinter
-from adapters.pdf.printer import Unprintable, amount, clean, percent, plain, render
-from core.invoicing import Authorisation, Invoice, Receiver, qr_text
+from adapters.pdf.printer import amount, clean, percent, plain, render
+from core.invoicing import Authorisation, Invoice, NotIssued, Receiver, qr_text
 from core.kernel.money import Line
 from tests.adapters.afip_bench import COMPANY, SOMEBODY, an_invoice
 from tests.contracts.samples import NOW
@@ -225,7 +225,7 @@ def test_the_same_invoice_is_the_same_bytes_in_every_process() -> None:
 
 
 async def test_without_a_cae_nothing_is_printed() -> None:
-    with pytest.raises(Unprintable, match="no CAE"):
+    with pytest.raises(NotIssued, match="no CAE"):
         await TypstPrinter().print(an_invoice(), qr_text="x")
 
 

@@ -16,7 +16,7 @@ import segno
 import typst
 from attrs import frozen
 
-from core.invoicing import Invoice
+from core.invoicing import Invoice, NotIssued
 from core.kernel.errors import CuadrillaError
 from core.kernel.money import Line, cents
 
@@ -84,7 +84,7 @@ def _data(invoice: Invoice, *, sandbox: bool) -> dict[str, Any]:
     yes = invoice.authorisation
     if yes is None or invoice.issued_on is None:
         msg = f"invoice {invoice.id} has no CAE"
-        raise Unprintable(msg)
+        raise NotIssued(msg)
     totals = (
         [
             ["Importe neto gravado", amount(sums.net)],

@@ -130,7 +130,7 @@ class InvoicePrinter(Protocol):
     """Makes the document that people get."""
 
     async def print(self, invoice: Invoice, *, qr_text: str) -> bytes:
-        """Return the issued invoice as a PDF with its QR code; the same invoice gives the same bytes."""
+        """Return the issued invoice as a PDF with its QR code; the same invoice gives the same bytes. Raise `NotIssued`."""
         ...
 
 
