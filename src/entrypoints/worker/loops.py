@@ -17,6 +17,8 @@ from entrypoints.wiring import App, over_broker
 _log: Final = structlog.get_logger("worker")
 
 BATCH: Final = 100
+BACKLOG: Final = 2_000
+"""Messages that may wait in a process; what is not taken waits in the outbox, where it costs nothing."""
 REST: Final = 1.0
 """Seconds to wait after a failure before the next try."""
 
@@ -30,7 +32,10 @@ class LocalQueue:
     _queue: asyncio.Queue[tuple[str, str]] = field(factory=asyncio.Queue)
 
     async def publish(self, messages: Sequence[tuple[str, str]]) -> None:
-        """Take (fact id, reaction) messages; `core.reactions.Publish`."""
+        """Take (fact id, reaction) messages; `core.reactions.Publish`. Raise `Unavailable` while too many wait."""
+        if self._queue.qsize() >= BACKLOG:
+            msg = f"{BACKLOG} messages wait for a worker of this process"
+            raise Unavailable(msg)
         for message in messages:
             self._queue.put_nowait(message)
 
