@@ -31,8 +31,8 @@ class RetryPolicy:
 
     first: float = 2.0
     factor: float = 2.0
-    longest: float = 300.0
-    tries: int = 12
+    longest: float = 900.0
+    tries: int = 100
 
     def wait(self, attempt: int) -> timedelta | None:
         """Return the pause after the given failed attempt (counted from 1), or None when it was the last."""
