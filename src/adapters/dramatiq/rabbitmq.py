@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import pika
 from attrs import define, field
-from dramatiq import Message
 from pika.adapters.asyncio_connection import AsyncioConnection
 from pika.exceptions import AMQPError, NackError, UnroutableError
 
@@ -27,9 +26,9 @@ class RabbitmqLink:
     _session: _Session | None = field(default=None, init=False)
     _turn: asyncio.Lock = field(factory=asyncio.Lock, init=False)
 
-    async def send(self, messages: Sequence[Message[None]]) -> None:
+    async def send(self, messages: Mapping[str, bytes]) -> None:
         """Return when RabbitMQ has confirmed all messages."""
-        texts = [message.encode() for message in messages]
+        texts = list(messages.values())
         async with self._turn:
             used_before = self._session is not None
             try:

@@ -27,8 +27,10 @@ CHANNEL: Final = "cuadrilla_outbox"
 
 _KNOWN: Final = outbox.c.event_type.in_(sorted(FACTS))
 """A fact of a newer version is left to the newer processes."""
+_FACT: Final = [column for column in outbox.columns if column.name not in {"sent_at", "done_at"}]
+"""What makes an envelope, and its place."""
 _UNSENT: Final = (
-    sa.select(outbox).where(outbox.c.sent_at.is_(None), _KNOWN).order_by(outbox.c.seq).limit(sa.bindparam("n"))
+    sa.select(*_FACT).where(outbox.c.sent_at.is_(None), _KNOWN).order_by(outbox.c.seq).limit(sa.bindparam("n"))
 )
 _TAKEN: Final = (
     sa.select(outbox.c.seq)
@@ -42,10 +44,10 @@ _TAKE: Final = (
     sa.update(outbox)
     .where(outbox.c.seq.in_(sa.select(_TAKEN.c.seq)))
     .values(sent_at=sa.bindparam("now"))
-    .returning(outbox)
+    .returning(*_FACT)
 )
 _OVERDUE: Final = (
-    sa.select(outbox)
+    sa.select(*_FACT)
     .where(
         outbox.c.sent_at.is_not(None),
         outbox.c.done_at.is_(None),
@@ -63,7 +65,7 @@ _OVERDUE: Final = (
     .limit(sa.bindparam("n"))
     .with_for_update(skip_locked=True)
 )
-_ONE: Final = sa.select(outbox).where(outbox.c.id == sa.bindparam("i"), _KNOWN)
+_ONE: Final = sa.select(*_FACT).where(outbox.c.id == sa.bindparam("i"), _KNOWN)
 
 _Read = Callable[[sa.Executable], Awaitable[list[Any]]]
 
