@@ -51,6 +51,8 @@ class Database:
         self.sqlite = made.get_backend_name() == "sqlite"
         json: dict[str, Any] = {"json_serializer": _to_json, "json_deserializer": msgspec.json.decode}
         self._turn: contextlib.AbstractAsyncContextManager[Any]
+        self._idle: list[AsyncConnection] = []
+        self._keep = max(1, pool_size // 2)  # of the pool's; the rest is for transactions
         if self.sqlite:
             self._engine = create_async_engine(made.set(drivername="sqlite+aiosqlite"), **json)
             event.listen(self._engine.sync_engine, "connect", prepare_sqlite)
@@ -89,9 +91,13 @@ class Database:
 
     async def rows(self, statement: sa.Executable, values: Any = None) -> list[Any]:
         """Execute a reading statement outside any transaction and return its rows."""
-        with translated():
-            async with self._single.connect() as connection:
-                return list(await connection.execute(statement, values))
+        try:
+            return await self._alone(statement, values)
+        except Unavailable:
+            if not self._idle:
+                raise
+        await self._let_go()  # they may all have gone with the one that failed; a read may be asked again
+        return await self._alone(statement, values)
 
     async def first(self, statement: sa.Executable, values: Any = None) -> Any:
         """Execute a reading statement outside any transaction and return its first row, or None."""
@@ -101,10 +107,23 @@ class Database:
     async def change(self, statement: sa.Executable, values: Any = None) -> list[Any]:
         """Execute one writing statement, which is stored when this returns, and return the rows that it returns."""
         async with self._turn:
-            with translated():
-                async with self._single.connect() as connection:
-                    result = await connection.execute(statement, values)
-                    return list(result) if result.returns_rows else []
+            return await self._alone(statement, values)
+
+    async def _alone(self, statement: sa.Executable, values: Any) -> list[Any]:
+        """Run one statement by itself, on a connection kept for that: to take one from the pool costs as much as a statement."""
+        with translated():
+            connection = self._idle.pop() if self._idle else await self._single.connect()
+            try:
+                result = await connection.execute(statement, values)
+                found = list(result) if result.returns_rows else []
+            except BaseException:
+                await connection.close()
+                raise
+            if len(self._idle) < self._keep:
+                self._idle.append(connection)
+            else:
+                await connection.close()
+            return found
 
     async def listen(
         self, channel: str, *, heard: Callable[[], None], ended: Callable[[], None]
@@ -125,7 +144,13 @@ class Database:
 
     async def close(self) -> None:
         """Close the connections."""
+        await self._let_go()
         await self._engine.dispose()
+
+    async def _let_go(self) -> None:
+        while self._idle:
+            with contextlib.suppress(Unavailable), translated():
+                await self._idle.pop().close()
 
 
 def prepare_sqlite(connection: Any, _: Any) -> None:
