@@ -35,6 +35,13 @@ class _Server(uvicorn.Server):
         """Leave signals to whoever runs the process: it may serve more than one application."""
         yield
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and where that fails leave the process alone: uvicorn would end it."""
+        try:
+            await super().startup(sockets)
+        except SystemExit:
+            self.should_exit = True
+
 
 @contextlib.asynccontextmanager
 async def serving(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
@@ -53,7 +60,13 @@ async def serving(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> As
         msg = f"cannot listen on {host}:{port} ({failure.strerror}); stop what does, or choose another port"
         raise PortTaken(msg) from failure
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, lifespan="on", timeout_graceful_shutdown=5
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # it would believe whoever sits on this machine; whom to believe is a setting
+        lifespan="on",
+        timeout_graceful_shutdown=5,
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
@@ -63,7 +76,8 @@ async def serving(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> As
                 msg = "the application did not start; the log says why"
                 raise RuntimeError(msg)
             await asyncio.sleep(0.01)
-        yield f"http://{host}:{listener.getsockname()[1]}"
+        named = f"[{host}]" if ":" in host else host
+        yield f"http://{named}:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         await task

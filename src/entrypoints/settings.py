@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from attrs import field, frozen
 
 ENVIRONMENTS: Final = ("development", "test", "production")
+LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+DATABASES: Final = ("sqlite", "postgresql", "memory:")
 
 
 class BadSettings(Exception):
@@ -30,7 +34,7 @@ class Settings:
 
     env: str = "development"
     var: Path = Path("var")
-    database_url: str = "sqlite+aiosqlite:///var/cuadrilla.db"
+    database_url: str = field(default="sqlite+aiosqlite:///var/cuadrilla.db", repr=False)
     redis_url: str | None = field(default=None, repr=False)
     broker_url: str | None = field(default=None, repr=False)
     secret_key: bytes = field(default=b"", repr=False)
@@ -48,6 +52,8 @@ class Settings:
     tiles_url: str | None = None
     zone: str = "America/Argentina/Buenos_Aires"
     log_level: str = "info"
+    cors_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
 
     @property
     def sandboxed(self) -> bool:
@@ -70,7 +76,7 @@ def read_settings(environ: Mapping[str, str] | None = None, *, directory: Path |
 
     def number(name: str, default: int) -> int:
         value = text(name, str(default))
-        if not value.isdigit() or not 0 < int(value) < 65536:  # noqa: PLR2004 - ports
+        if not value.isdecimal() or not 0 < int(value[:6]) < 65536:  # noqa: PLR2004 - ports
             problems.append(f"CUADRILLA_{name} must be a port number, not {value!r}")
             return default
         return int(value)
@@ -94,21 +100,19 @@ def read_settings(environ: Mapping[str, str] | None = None, *, directory: Path |
             ("AFIP_WSFE_URL", f"{sandbox}/wsfev1/service.asmx"),
         )
     }
-    for name, value in {"DATABASE_URL": database_url, "PUBLIC_URL": public_url, **outside}.items():
-        if not value:
-            problems.append(f"CUADRILLA_{name} is required in production")
-    if production:
-        if database_url.startswith(("sqlite", "memory")):
-            problems.append("CUADRILLA_DATABASE_URL must be PostgreSQL in production")
-        for name, value in {"PUBLIC_URL": public_url, **outside}.items():
-            if value and urlsplit(value).scheme != "https":
-                problems.append(f"CUADRILLA_{name} must begin with https:// in production")
+    _judge_addresses(database_url, {"PUBLIC_URL": public_url, **outside}, production, problems)
+    zone, log_level = text("ZONE", "America/Argentina/Buenos_Aires"), text("LOG_LEVEL", "info").lower()
+    if not _is_zone(zone):
+        problems.append(f"CUADRILLA_ZONE must name a time zone, as in America/Argentina/Buenos_Aires, not {zone!r}")
+    if log_level not in LOG_LEVELS:
+        problems.append(f"CUADRILLA_LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}, not {log_level!r}")
     broker_url = text("BROKER_URL", "") or None
-    if broker_url and urlsplit(broker_url).scheme not in {"redis", "rediss", "amqp", "amqps"}:
+    if broker_url and _scheme(broker_url) not in {"redis", "rediss", "amqp", "amqps"}:
         problems.append("CUADRILLA_BROKER_URL must begin with redis:// or amqp://")
     redis_url = text("REDIS_URL", "") or None
-    if redis_url and urlsplit(redis_url).scheme not in {"redis", "rediss"}:
+    if redis_url and _scheme(redis_url) not in {"redis", "rediss"}:
         problems.append("CUADRILLA_REDIS_URL must begin with redis://")
+    cors_origins, trusted_proxies = _outer_world(text, production, problems)
     if problems:
         raise BadSettings(problems)
     return Settings(
@@ -130,9 +134,77 @@ def read_settings(environ: Mapping[str, str] | None = None, *, directory: Path |
         openai_api_key=given.get("OPENAI_API_KEY", ""),
         openai_model=text("OPENAI_MODEL", "gpt-5-mini"),
         tiles_url=text("TILES_URL", "") or None,
-        zone=text("ZONE", "America/Argentina/Buenos_Aires"),
-        log_level=text("LOG_LEVEL", "info").lower(),
+        zone=zone,
+        log_level=log_level,
+        cors_origins=cors_origins,
+        trusted_proxies=trusted_proxies,
     )
+
+
+def _judge_addresses(database_url: str, web: Mapping[str, str], production: bool, problems: list[str]) -> None:  # noqa: FBT001 - private
+    schemes = ("https",) if production else ("http", "https")
+    where = "https:// in production" if production else "http:// or https://"
+    for name, value in {"DATABASE_URL": database_url, **web}.items():
+        if not value:
+            problems.append(f"CUADRILLA_{name} is required in production")
+        elif name in web and _scheme(value) not in schemes:
+            problems.append(f"CUADRILLA_{name} must begin with {where}")
+    if database_url and not database_url.startswith(DATABASES):
+        problems.append("CUADRILLA_DATABASE_URL must begin with postgresql or sqlite")
+    elif production and database_url and not database_url.startswith("postgresql"):
+        problems.append("CUADRILLA_DATABASE_URL must be PostgreSQL in production")
+
+
+def _scheme(url: str) -> str:
+    try:
+        return urlsplit(url).scheme if urlsplit(url).hostname else ""
+    except ValueError:
+        return ""
+
+
+def _outer_world(
+    text: Callable[[str, str], str],
+    production: bool,  # noqa: FBT001 - private
+    problems: list[str],
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the origins whose pages may ask us, and the proxies whose word counts."""
+    origins, proxies = (
+        tuple(each.strip() for each in text(name, "").split(",") if each.strip())
+        for name in ("CORS_ORIGINS", "TRUSTED_PROXIES")
+    )
+    secure = "https://" if production else "http:// or https://"
+    problems += [
+        f"CUADRILLA_CORS_ORIGINS must be a list of {secure}host[:port], not {each!r}"
+        for each in origins
+        if not _is_origin(each, secure=production)
+    ]
+    problems += [
+        f"CUADRILLA_TRUSTED_PROXIES must be a list of addresses or networks, not {each!r}"
+        for each in proxies
+        if not _is_network(each)
+    ]
+    return origins, proxies
+
+
+def _is_origin(text: str, *, secure: bool) -> bool:
+    """Say whether a browser would send this, letter by letter, as the `Origin` of a page."""
+    return re.fullmatch(rf"{'https' if secure else 'https?'}://[a-z0-9.-]+(:[0-9]{{1,5}})?", text) is not None
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):  # a folder, an impossible path, nothing of that name
+        return False
+    return True
 
 
 def _dotenv(path: Path) -> dict[str, str]:
@@ -163,7 +235,7 @@ def _keys(given: str, production: bool, var: Path, problems: list[str]) -> str: 
         name, _, key = entry.strip().partition(":")
         try:
             sound = bool(name) and len(base64.b64decode(key, validate=True)) == 32  # noqa: PLR2004 - AES-256
-        except binascii.Error:
+        except ValueError:  # binascii's own error is one, and letters beyond ASCII are another
             sound = False
         if not sound:
             problems.append("CUADRILLA_ENCRYPTION_KEYS must be a list of id:key, each key 32 bytes in base64")

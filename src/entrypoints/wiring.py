@@ -5,12 +5,14 @@ The only module that knows the adapters. Which store, buffer or broker runs is d
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, tzinfo
 from importlib import resources
 from typing import Any, Final
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from attrs import field, frozen
@@ -26,7 +28,7 @@ from adapters.bridge import (
 from adapters.crypto import Vault, link_token, new_id
 from adapters.llm.extractor import SpanishExtractor
 from adapters.media import FileMedia
-from adapters.memory import MemoryBuffer, MemoryMedia, MemoryPositions, MemoryStore
+from adapters.memory import MemoryBuffer, MemoryLimiter, MemoryMedia, MemoryPositions, MemoryStore
 from adapters.pdf import TypstPrinter
 from adapters.sql import SqlStore, pending, upgrade
 from adapters.whatsapp import WhatsAppAccount, WhatsAppChannel, decode, register_templates, signed_by
@@ -34,8 +36,8 @@ from core.customers import Customers
 from core.identity import Identity
 from core.invoicing import Invoicing
 from core.jobs import Jobs
-from core.kernel.errors import NotFound
-from core.kernel.ports import NewId
+from core.kernel.errors import NotFound, Unavailable
+from core.kernel.ports import IdempotencyKeys, NewId, RateLimiter
 from core.kernel.time import Clock
 from core.messaging import AggregationRules, Messaging
 from core.messaging.ports import LanguageModel, MessageBuffer
@@ -117,6 +119,8 @@ class App:
     reactor: Reactor
     relay_to: Callable[[Publish], Relay]
     whatsapp: WhatsAppDoor
+    limiter: RateLimiter = field(repr=False)
+    idempotency: IdempotencyKeys = field(repr=False)
     closing: tuple[Callable[[], Awaitable[None]], ...] = field(repr=False)
     checks: Mapping[str, Callable[[], Awaitable[str]]] = field(repr=False)
     """For `doctor`: each configured service by name; a check returns a line or raises."""
@@ -145,7 +149,7 @@ def build(settings: Settings, *, clock: Clock = now, new_id: NewId = new_id) -> 
 
     store = _store(settings, vault, clock, new_id)
     rules = AggregationRules()
-    buffer, positions, closing, checks = _volatile(settings, rules, clock)
+    buffer, positions, limiter, closing, checks = _volatile(settings, rules, clock)
     whatsapp = WhatsAppDoor(store.secrets)
     channel = WhatsAppChannel(settings.whatsapp_api_url, accounts=whatsapp.account_of)
 
@@ -223,10 +227,13 @@ def build(settings: Settings, *, clock: Clock = now, new_id: NewId = new_id) -> 
         reactor=Reactor(outbox, reactions),
         relay_to=lambda publish: Relay(outbox, publish, reactions, clock),
         whatsapp=whatsapp,
+        limiter=limiter,
+        idempotency=store.idempotency,
         closing=(store.close, *closing, channel.close, close_model),
         checks={
             "database": _said(store.ping, "answers"),
             **checks,
+            **({} if settings.broker_url is None else {"broker": _broker_answers(settings.broker_url)}),
             "whatsapp": _said(channel.ping, settings.whatsapp_api_url),
             "afip": _said(authority.ping, settings.afip_wsfe_url),
         },
@@ -244,17 +251,19 @@ def _volatile(
 ) -> tuple[
     MessageBuffer,
     Positions,
+    RateLimiter,
     tuple[Callable[[], Awaitable[None]], ...],
     dict[str, Callable[[], Awaitable[str]]],
 ]:
     if settings.redis_url is None:
-        return MemoryBuffer(rules), MemoryPositions(clock), (), {}
-    from adapters.redis import RedisBuffer, RedisConnection, RedisPositions  # noqa: PLC0415 - only where it is used
+        return MemoryBuffer(rules), MemoryPositions(clock), MemoryLimiter(), (), {}
+    from adapters.redis import RedisBuffer, RedisConnection, RedisLimiter, RedisPositions  # noqa: PLC0415 - only where it is used
 
     connection = RedisConnection(settings.redis_url)
     return (
         RedisBuffer(connection, rules),
         RedisPositions(connection),
+        RedisLimiter(connection, MemoryLimiter()),
         (connection.close,),
         {"redis": _said(connection.ping, "answers")},
     )
@@ -275,6 +284,36 @@ def _said(ping: Callable[[], Awaitable[object]], line: str) -> Callable[[], Awai
         return line
 
     return check
+
+
+def _broker_answers(url: str) -> Callable[[], Awaitable[str]]:
+    async def check() -> str:
+        if urlsplit(url).scheme in {"redis", "rediss"}:
+            from adapters.redis import RedisConnection  # noqa: PLC0415 - only where it is used
+
+            connection = RedisConnection(url)
+            try:
+                await connection.ping()
+            finally:
+                await connection.close()
+        else:
+            await asyncio.to_thread(_connect_once, url)
+        return "answers"
+
+    return check
+
+
+def _connect_once(url: str) -> None:
+    from adapters.dramatiq import broker_for  # noqa: PLC0415 - only where it is used
+
+    broker: Any = broker_for(url)
+    try:
+        broker.connection  # noqa: B018 - asking for it connects
+    except Exception as failure:  # the driver's errors have no root of their own
+        msg = f"the broker does not answer: {failure or type(failure).__name__}"
+        raise Unavailable(msg) from failure
+    finally:
+        broker.close()
 
 
 async def _nothing() -> None:

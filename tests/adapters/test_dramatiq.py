@@ -202,6 +202,6 @@ async def test_workers_come_back_to_a_broker_that_was_away(side: Side, queue: Dr
         await line.cut()
         await queue.publish(facts(2, "later"))
         await line.mend()
-        await react.until(4)
+        await react.until(4, within=60.0)
     gc.collect()
     assert set(react.seen) == {*facts(2), *facts(2, "later")}

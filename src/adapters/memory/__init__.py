@@ -7,7 +7,9 @@ was lost).
 
 from adapters.memory.buffer import MemoryBuffer
 from adapters.memory.channel import MemoryChannel, Visible
+from adapters.memory.identity_codes import MemoryCodeChannel, MemoryOtpStore
 from adapters.memory.language_model import MemoryLanguageModel
+from adapters.memory.limits import MemoryLimiter
 from adapters.memory.media import MemoryMedia
 from adapters.memory.pauses import Pause
 from adapters.memory.positions import MemoryPositions
@@ -18,8 +20,11 @@ from adapters.memory.tax_authority import MemoryTaxAuthority, Voucher
 __all__ = [
     "MemoryBuffer",
     "MemoryChannel",
+    "MemoryCodeChannel",
     "MemoryLanguageModel",
+    "MemoryLimiter",
     "MemoryMedia",
+    "MemoryOtpStore",
     "MemoryPositions",
     "MemoryPrinter",
     "MemoryStore",

@@ -60,9 +60,13 @@ class MemoryDirectory:
 
     async def enrol(self, tenant: Tenant, users: Sequence[User]) -> None:
         """Store the tenant and these people; what exists by the same id is replaced."""
+        await self._steps("directory.enrol", lambda: self.put(tenant, users))
 
-        def store() -> None:
-            self._tenants[tenant.id] = tenant
-            self._users.update({(tenant.id, user.id): user for user in users})
+    def put(self, tenant: Tenant, users: Sequence[User]) -> None:
+        """Store them at once, for a transaction that commits."""
+        self._tenants[tenant.id] = tenant
+        self._users.update({(tenant.id, user.id): user for user in users})
 
-        await self._steps("directory.enrol", store)
+    def everybody(self) -> Sequence[User]:
+        """Return the people of all tenants."""
+        return list(self._users.values())

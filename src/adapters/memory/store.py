@@ -10,6 +10,18 @@ from functools import cached_property
 from adapters.memory.customers import MemoryCustomerReader, MemoryCustomers, customer_rows
 from adapters.memory.deliveries import MemoryDeliveries, MemoryDeliveryReader, delivery_rows
 from adapters.memory.directory import MemoryDirectory
+from adapters.memory.idempotency import MemoryIdempotencyKeys
+from adapters.memory.identity import (
+    IdentityRows,
+    MemoryAccountReader,
+    MemoryAccounts,
+    MemoryAuditLog,
+    MemoryLogInReader,
+    MemoryLogIns,
+    MemoryServiceTokenReader,
+    MemoryServiceTokens,
+    StagedIdentity,
+)
 from adapters.memory.invoices import MemoryInvoiceReader, MemoryInvoices, MemoryIssuers, invoice_rows
 from adapters.memory.jobs import MemoryJobReader, MemoryJobs, job_rows
 from adapters.memory.messages import InboxRows, MemoryInbox, MemoryMessages, StagedInbox, batch_rows
@@ -26,7 +38,8 @@ from core.kernel.time import Clock
 class _Tables:
     """All that is committed."""
 
-    def __init__(self) -> None:
+    def __init__(self, directory: MemoryDirectory) -> None:
+        self.identity = IdentityRows(directory)
         self.jobs = job_rows()
         self.customers = customer_rows()
         self.batches = batch_rows()
@@ -40,8 +53,10 @@ class _Tables:
 class MemoryTransaction:
     """One transaction; satisfies every context's transaction protocol."""
 
-    def __init__(self, tables: _Tables, actor: Actor, new_id: NewId, steps: Steps) -> None:
-        self._steps = steps
+    def __init__(
+        self, tables: _Tables, actor: Actor, new_id: NewId, steps: Steps, idempotency: MemoryIdempotencyKeys
+    ) -> None:
+        self._steps, self._idempotency = steps, idempotency
         self._outbox = StagedOutbox(tables.outbox, actor, new_id)
         self._outbox.settle()
         remember = self._outbox.remember
@@ -52,6 +67,7 @@ class MemoryTransaction:
         self._sessions = Staged(tables.sessions, remember)
         self._invoices = Staged(tables.invoices, remember)
         self._deliveries = Staged(tables.deliveries, remember)
+        self._identity = StagedIdentity(tables.identity, remember)
 
     @cached_property
     def jobs(self) -> MemoryJobs:
@@ -78,6 +94,18 @@ class MemoryTransaction:
         return MemoryDeliveries(self._deliveries, self._steps)
 
     @cached_property
+    def accounts(self) -> MemoryAccounts:
+        return MemoryAccounts(self._identity, self._steps)
+
+    @cached_property
+    def log_ins(self) -> MemoryLogIns:
+        return MemoryLogIns(self._identity, self._steps)
+
+    @cached_property
+    def service_tokens(self) -> MemoryServiceTokens:
+        return MemoryServiceTokens(self._identity, self._steps)
+
+    @cached_property
     def facts(self) -> MemoryFacts:
         return MemoryFacts(self._outbox, self._steps)
 
@@ -92,6 +120,8 @@ class MemoryTransaction:
             self._sessions,
             self._invoices,
             self._deliveries,
+            self._identity,
+            self._idempotency,
         )
         for part in parts:
             part.check()
@@ -112,7 +142,8 @@ class MemoryStore:
     def __init__(self, *, clock: Clock, new_id: NewId, pause: Pause = at_once) -> None:
         self._new_id, self._pause = new_id, pause
         self._steps = steps = Steps(pause)
-        self._tables = tables = _Tables()
+        self.directory = MemoryDirectory(steps)
+        self._tables = tables = _Tables(self.directory)
         self._inside: contextvars.ContextVar[bool] = contextvars.ContextVar("inside", default=False)
         self.jobs = MemoryJobReader(tables.jobs, tables.inbox, tables.outbox, steps)
         self.customers = MemoryCustomerReader(tables.customers, steps)
@@ -121,10 +152,14 @@ class MemoryStore:
         self.invoices = MemoryInvoiceReader(tables.invoices, steps)
         self.issuers = MemoryIssuers(steps)
         self.deliveries = MemoryDeliveryReader(tables.deliveries, steps)
-        self.directory = MemoryDirectory(steps)
+        self.accounts = MemoryAccountReader(tables.identity, steps)
+        self.log_ins = MemoryLogInReader(tables.identity, steps)
+        self.service_tokens = MemoryServiceTokenReader(tables.identity, steps)
+        self.audit = MemoryAuditLog(tables.outbox, steps)
         self.secrets = MemorySecrets(steps)
         self.tickets = MemoryTickets(steps, clock)
         self.outbox = MemoryOutbox(tables.outbox, clock, pause, steps)
+        self.idempotency = MemoryIdempotencyKeys(clock, new_id, steps)
 
     @contextlib.asynccontextmanager
     async def begin(self, actor: Actor) -> AsyncIterator[MemoryTransaction]:
@@ -135,7 +170,7 @@ class MemoryStore:
         token = self._inside.set(True)
         try:
             await self._pause("begin:before")
-            transaction = MemoryTransaction(self._tables, actor, self._new_id, self._steps)
+            transaction = MemoryTransaction(self._tables, actor, self._new_id, self._steps, self.idempotency)
             try:
                 yield transaction
                 await self._pause("commit:before")

@@ -42,19 +42,19 @@ class SqlDirectory:
         row = await self._database.first(_USER, {"t": tenant, "i": user_id})
         if row is None:
             raise UserNotFound(user_id)
-        return _user(row)
+        return person(row)
 
     async def users(self, tenant: str, *, role: str | None = None) -> Sequence[User]:
         """Return the tenant's people by name."""
         query = sa.select(_USERS).where(_USERS.c.tenant == tenant).order_by(_USERS.c.name, _USERS.c.id)
         if role is not None:
             query = query.where(_USERS.c.role == role)
-        return [_user(row) for row in await self._database.rows(query)]
+        return [person(row) for row in await self._database.rows(query)]
 
     async def bearer(self, token_hash: str) -> User | None:
         """Return who has this token, or None."""
         row = await self._database.first(_BEARER, {"h": token_hash})
-        return None if row is None else _user(row)
+        return None if row is None else person(row)
 
     async def enrol(self, tenant: Tenant, users: Sequence[User]) -> None:
         """Store the tenant and these people; what exists by the same id is replaced."""
@@ -68,7 +68,8 @@ class SqlDirectory:
                 )
 
 
-def _user(row: Any) -> User:
+def person(row: Any) -> User:
+    """Return the person of a row of `users`."""
     return User(
         id=row.id,
         tenant=row.tenant,

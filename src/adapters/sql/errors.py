@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from collections.abc import Iterator
 from typing import ClassVar, Final
 
@@ -65,7 +66,8 @@ def _ours(failure: SQLAlchemyError) -> Exception:
         return _unfit()
     if failure.connection_invalidated or state.startswith(_PASSING):
         return _silent()
-    if not state and isinstance(failure, OperationalError | InterfaceError):
+    wrong = getattr(failure.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR  # it is the statement that is wrong
+    if not state and not wrong and isinstance(failure, OperationalError | InterfaceError):
         return _silent()
     return RuntimeError(f"the database refused a statement: {said}")
 

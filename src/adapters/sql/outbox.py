@@ -86,13 +86,13 @@ class SqlOutbox:
         if self._database.sqlite:  # not in a transaction: it would keep every writer waiting while the block sends
             async with self._holding:
                 rows = await self._database.rows(_UNSENT, {"n": limit})
-                yield [_envelope(row) for row in rows]
+                yield [envelope(row) for row in rows]
                 if rows:
                     await self._database.change(_mark([row.seq for row in rows], sent_at=self._clock(), sqlite=True))
             return
         async with self._database.transaction() as connection:
             rows = await connection.run(_TAKE, {"n": limit, "now": self._clock()})
-            yield [_envelope(row) for row in sorted(rows, key=lambda row: int(row.seq))]
+            yield [envelope(row) for row in sorted(rows, key=lambda row: int(row.seq))]
 
     @contextlib.asynccontextmanager
     async def overdue(self, *, at: datetime, lease: timedelta, limit: int) -> AsyncIterator[Sequence[Overdue]]:
@@ -126,7 +126,7 @@ class SqlOutbox:
         if row is None:
             msg = f"there is no fact {fact_id}"
             raise NotFound(msg)
-        return _envelope(row)
+        return envelope(row)
 
     async def settle(self, actor: Actor, *, failure: str | None = None) -> None:
         """Note that a reaction is over; twice changes nothing."""
@@ -191,7 +191,8 @@ class SqlOutbox:
             await self._stop_listening()
 
 
-def _envelope(row: Any) -> Envelope:
+def envelope(row: Any) -> Envelope:
+    """Return the fact that a row holds."""
     known = {"tenant": row.tenant, "at": row.at, "job_id": row.job_id}
     return Envelope(
         id=row.id,
@@ -217,7 +218,7 @@ async def _with_settlements(read: _Read, rows: Sequence[Any], *, at: datetime, s
                 settled[each.fact_id].add(each.reaction)
             elif each.due_at > at:
                 waiting[each.fact_id].add(each.reaction)
-    return [Overdue(_envelope(row), frozenset(settled[row.id]), frozenset(waiting[row.id])) for row in rows]
+    return [Overdue(envelope(row), frozenset(settled[row.id]), frozenset(waiting[row.id])) for row in rows]
 
 
 async def _lease(connection: Connection, rows: Sequence[Any], *, at: datetime, lease: timedelta) -> None:

@@ -14,6 +14,17 @@ from adapters.sql.customers import SqlCustomerReader, SqlCustomers
 from adapters.sql.database import Database
 from adapters.sql.deliveries import SqlDeliveries, SqlDeliveryReader
 from adapters.sql.directory import SqlDirectory
+from adapters.sql.idempotency import SqlIdempotencyKeys, note_effect
+from adapters.sql.identity import (
+    Sealing,
+    SqlAccountReader,
+    SqlAccounts,
+    SqlAuditLog,
+    SqlLogInReader,
+    SqlLogIns,
+    SqlServiceTokenReader,
+    SqlServiceTokens,
+)
 from adapters.sql.invoices import SqlInvoiceReader, SqlInvoices, SqlIssuers
 from adapters.sql.jobs import SqlJobReader, SqlJobs
 from adapters.sql.messages import SqlInbox, SqlMessages
@@ -36,8 +47,8 @@ _inside: Final[ContextVar[SqlStore | None]] = ContextVar("inside", default=None)
 class SqlTransaction:
     """One transaction; satisfies every context's transaction protocol."""
 
-    def __init__(self, writer: Writer) -> None:
-        self._writer = writer
+    def __init__(self, writer: Writer, sealing: Sealing) -> None:
+        self._writer, self._sealing = writer, sealing
 
     @property
     def facts(self) -> Writer:
@@ -67,17 +78,30 @@ class SqlTransaction:
     def deliveries(self) -> SqlDeliveries:
         return SqlDeliveries(self._writer)
 
+    @cached_property
+    def accounts(self) -> SqlAccounts:
+        return SqlAccounts(self._writer, self._sealing)
+
+    @cached_property
+    def log_ins(self) -> SqlLogIns:
+        return SqlLogIns(self._writer)
+
+    @cached_property
+    def service_tokens(self) -> SqlServiceTokens:
+        return SqlServiceTokens(self._writer)
+
 
 class SqlStore:
     """Everything durable, in the database that the SQLAlchemy URL names; `migrate.upgrade` makes its tables.
 
     Readers run outside transactions, in one round trip each. `outbox` answers the relay's port and the reactor's. What
-    `secrets` and `tickets` keep goes through `seal` and `unseal`. Every method raises `Unavailable` when the database does
-    not answer, and nothing of the drivers.
+    `secrets`, `tickets` and `accounts` keep secret goes through `seal` and `unseal`. Every method raises `Unavailable` when the
+    database does not answer, and nothing of the drivers.
     """
 
     def __init__(self, url: str, *, clock: Clock, new_id: NewId, seal: Seal, unseal: Seal, pool_size: int = 10) -> None:
         self._clock, self._new_id = clock, new_id
+        self._sealing = Sealing(seal, unseal)
         self._database = Database(url, pool_size=pool_size)
         self.jobs = SqlJobReader(self._database)
         self.customers = SqlCustomerReader(self._database)
@@ -87,9 +111,14 @@ class SqlStore:
         self.issuers = SqlIssuers(self._database)
         self.deliveries = SqlDeliveryReader(self._database)
         self.directory = SqlDirectory(self._database)
+        self.accounts = SqlAccountReader(self._database, self._sealing)
+        self.log_ins = SqlLogInReader(self._database)
+        self.service_tokens = SqlServiceTokenReader(self._database)
+        self.audit = SqlAuditLog(self._database)
         self.secrets = SqlSecrets(self._database, seal=seal, unseal=unseal, clock=clock)
         self.tickets = SqlTickets(self._database, seal=seal, unseal=unseal, clock=clock, new_id=new_id)
         self.outbox = SqlOutbox(self._database, clock=clock)
+        self.idempotency = SqlIdempotencyKeys(self._database, clock=clock, new_id=new_id)
 
     @contextlib.asynccontextmanager
     async def begin(self, actor: Actor) -> AsyncIterator[SqlTransaction]:
@@ -102,7 +131,8 @@ class SqlStore:
             async with self._database.transaction() as connection:
                 writer = Writer(connection, actor, clock=self._clock, new_id=self._new_id)
                 await writer.settle()
-                yield SqlTransaction(writer)
+                yield SqlTransaction(writer, self._sealing)
+                await note_effect(connection)
         finally:
             _inside.reset(outer)
         if writer.told:

@@ -70,6 +70,7 @@ users: Final = sa.Table(
     sa.Column("phone", sa.Text),
     sa.Column("active", sa.Boolean, nullable=False),
     sa.Column("token_hash", sa.Text, unique=True),
+    sa.Index(None, "phone"),
 )
 
 credentials: Final = sa.Table(
@@ -312,6 +313,13 @@ outbox: Final = sa.Table(
     ),
     sa.Index(None, "tenant", "job_id"),
     sa.Index(None, "tenant", "correlation"),
+    sa.Index(
+        "ix_outbox_audit",
+        "tenant",
+        "seq",
+        postgresql_where=sa.text("event_type LIKE 'identity.%'"),
+        sqlite_where=sa.text("event_type LIKE 'identity.%'"),
+    ),
 )
 
 settlements: Final = sa.Table(
@@ -346,4 +354,89 @@ leases: Final = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("owner", sa.Text, nullable=False),
     sa.Column("until", Instant, nullable=False),
+)
+
+idempotency_keys: Final = sa.Table(
+    "idempotency_keys",
+    metadata,
+    _tenant(),
+    sa.Column("scope", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("claim", sa.Text, nullable=False),
+    sa.Column("leased_until", Instant, nullable=False),
+    sa.Column("effected", sa.Boolean, nullable=False),
+    sa.Column("status", sa.Integer),
+    sa.Column("content_type", sa.Text),
+    sa.Column("body", sa.LargeBinary),
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Index(None, "expires_at"),
+)
+
+accounts: Final = sa.Table(
+    "accounts",
+    metadata,
+    _tenant(),
+    _id(),
+    _version(),
+    sa.Column("email", sa.Text),
+    sa.Column("phone", sa.Text),
+    sa.Column("password_hash", sa.Text),
+    sa.Column("totp_sealed", sa.LargeBinary),
+    sa.Column("totp_confirmed", sa.Boolean, nullable=False),
+    sa.Column("totp_step", sa.BigInteger, nullable=False),
+    sa.Column("recovery", Json, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+)
+
+logins: Final = sa.Table(
+    "logins",
+    metadata,
+    sa.Column("login", sa.Text, primary_key=True),
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("user_id", sa.Text, nullable=False),
+)
+"""By what each account is found, in all tenants: whoever logs in says no tenant."""
+
+log_ins: Final = sa.Table(
+    "log_ins",
+    metadata,
+    _tenant(),
+    _id(),
+    _version(),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("method", sa.Text, nullable=False),
+    sa.Column("ip", sa.Text, nullable=False),
+    sa.Column("agent", sa.Text, nullable=False),
+    sa.Column("opened_at", Instant, nullable=False),
+    sa.Column("used_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("ends_at", Instant, nullable=False),
+    sa.Column("family_hash", sa.Text, nullable=False),
+    sa.Column("token_hash", sa.Text, nullable=False),
+    sa.Column("ended_at", Instant),
+    sa.Column("ended_because", sa.Text),
+    sa.Index(
+        "ix_log_ins_open",
+        "tenant",
+        "user_id",
+        "used_at",
+        postgresql_where=sa.text("ended_at IS NULL"),
+        sqlite_where=sa.text("ended_at IS NULL"),
+    ),
+)
+
+service_tokens: Final = sa.Table(
+    "service_tokens",
+    metadata,
+    _tenant(),
+    _id(),
+    _version(),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("scopes", Json, nullable=False),
+    sa.Column("token_hash", sa.Text, nullable=False, unique=True),
+    sa.Column("made_by", sa.Text, nullable=False),
+    sa.Column("made_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("revoked_at", Instant),
 )

@@ -1,9 +1,105 @@
-"""Identity: tenants, their people and who is asking.
+"""Identity: tenants, their people, how they prove who they are and how long they are believed.
 
-For now a person shows a bearer token, kept only as a digest; log-in, sessions and rights follow behind the same names.
+A *person* (`User`) works for one tenant. An *account* is how they log in: a phone, or an address and a password, and a second
+factor. A *session* is being logged in on one device; its *refresh tokens* form a line of which only the newest counts, and
+each buys an *access token* of a few minutes. A *machine* acts by a service token with scopes. An *origin* is where a request
+came from; every fact of this context carries it, and together they are the audit log.
+
+A code of a phone (`OtpStore`)::
+
+    none ──request──▶ waiting ──right guess──▶ taken: none, all is forgiven
+                       │    ▲ request: a new code, the old one counts no more
+                       │    └───────┐
+                       ├─5 minutes──┴▶ over
+                       └─third guess──▶ cool-down (1, 5, 15, 30 ... minutes, up to a day) ──▶ none
+
+A session::
+
+    open ──refresh──▶ open, with the next token
+     ├──spent token shown──▶ ended (reused)
+     ├──log out, revoke, password changed, person left──▶ ended
+     └──7 days unused, or 30 days in all──▶ over
+
+A second factor::
+
+    none ──enrol──▶ begun ──confirm (a first code)──▶ asked for ──remove (a last code)──▶ none
+                      └──enrol──▶ begun anew
+
+Services: `Identity` (who is asking), `Otp`, `Passwords`, `SecondFactors`, `Sessions`, `Machines`, `Audit`.
 """
 
-from core.identity.model import Tenant, Unauthenticated, User, UserNotFound
-from core.identity.service import Identity, token_hash
+from core.identity.model import (
+    Account,
+    LoginTaken,
+    Origin,
+    OtpRules,
+    PasswordRules,
+    ScopedActor,
+    SecondFactorNeeded,
+    SecondFactorState,
+    ServiceToken,
+    ServiceTokenNotFound,
+    Session,
+    SessionNotFound,
+    SessionRules,
+    Tenant,
+    TooOften,
+    Unauthenticated,
+    User,
+    UserNotFound,
+    WrongCode,
+    WrongCredentials,
+    WrongSecondFactor,
+)
+from core.identity.service import (
+    Audit,
+    Enrolment,
+    Identity,
+    LogInLimits,
+    Machines,
+    Otp,
+    Passwords,
+    Phones,
+    SecondFactors,
+    Sent,
+    Sessions,
+    Tokens,
+    token_hash,
+)
 
-__all__ = ["Identity", "Tenant", "Unauthenticated", "User", "UserNotFound", "token_hash"]
+__all__ = [
+    "Account",
+    "Audit",
+    "Enrolment",
+    "Identity",
+    "LogInLimits",
+    "LoginTaken",
+    "Machines",
+    "Origin",
+    "Otp",
+    "OtpRules",
+    "PasswordRules",
+    "Passwords",
+    "Phones",
+    "ScopedActor",
+    "SecondFactorNeeded",
+    "SecondFactorState",
+    "SecondFactors",
+    "Sent",
+    "ServiceToken",
+    "ServiceTokenNotFound",
+    "Session",
+    "SessionNotFound",
+    "SessionRules",
+    "Sessions",
+    "Tenant",
+    "Tokens",
+    "TooOften",
+    "Unauthenticated",
+    "User",
+    "UserNotFound",
+    "WrongCode",
+    "WrongCredentials",
+    "WrongSecondFactor",
+    "token_hash",
+]

@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
@@ -32,9 +33,14 @@ from entrypoints.wiring import migrate as bring_up_to_date
 from entrypoints.worker import closing_windows, tidying, working
 
 RECORDING: Final = Path("demo")
+SHIPPED: Final = Path(__file__).parents[3] / "demo"
+"""The recording beside the sources, for whoever starts elsewhere."""
 
 _line: Final = CommandLine(
-    name="cuadrilla", help="The operations core of a field-service business.", version_flags=["--version"]
+    name="cuadrilla",
+    help="The operations core of a field-service business.",
+    version=lambda: version("cuadrilla"),
+    version_flags=["--version"],
 )
 _invoices: Final = CommandLine(name="invoices", help="Electronic invoices.")
 _line.command(_invoices)
@@ -60,10 +66,11 @@ def run() -> None:
     settings = _settings()
 
     async def go() -> None:
+        told = _when_told()
         _out.print("Starting…" if sys.stdout.isatty() else "starting")
         async with running(settings) as system:
             _welcome(system)
-            await _until_told()
+            await told()
             _out.print("Stopping…")
 
     _run(go())
@@ -75,12 +82,13 @@ def serve() -> None:
     settings = _settings()
 
     async def go() -> None:
+        told = _when_told()
         app = build(settings)
         # Without Redis nobody else knows of the windows that this process opens.
         beside = (lambda: closing_windows(app)) if settings.redis_url is None else None
         async with serving(http_app(app, lifespan=beside), host=settings.host, port=settings.port) as url:
             _out.print(f"serving {url}")
-            await _until_told()
+            await told()
 
     _run(go())
 
@@ -104,10 +112,11 @@ def sandbox() -> None:
     wsaa, wsfe = afip_descriptions()
 
     async def go() -> None:
+        told = _when_told()
         outside = sandbox_app(wsaa_wsdl=wsaa, wsfe_wsdl=wsfe, var=settings.var)
         async with serving(outside, port=settings.sandbox_port) as url:
             _out.print(f"the sandbox is at {url}")
-            await _until_told()
+            await told()
 
     settings.var.mkdir(parents=True, exist_ok=True)
     _run(go())
@@ -140,7 +149,7 @@ def demo(*, json_: AsJson = False) -> None:
 
     Leaves `var/demo/timeline.json` and `var/demo/invoice.pdf`. Exit status 0 only when every step was observed.
     """
-    recording = story.read_recording(RECORDING)
+    recording = story.read_recording(RECORDING if RECORDING.is_dir() or not SHIPPED.is_dir() else SHIPPED)
     folder = Path("var") / "demo"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -198,20 +207,21 @@ def _beside(loops: Callable[[App], contextlib.AbstractAsyncContextManager[None]]
     settings = _settings()
 
     async def go() -> None:
+        told = _when_told()
         async with build(settings).running() as app, loops(app):
             _out.print(what)
-            await _until_told()
+            await told()
 
     _run(go())
 
 
-async def _until_told() -> None:
-    """Wait for Ctrl-C or a polite request to end."""
+def _when_told() -> Callable[[], Awaitable[object]]:
+    """Listen from now on for Ctrl-C or a polite request to end; return what waits for it."""
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(each, told.set)
-    await told.wait()
+    return told.wait
 
 
 async def _examined(app: App) -> list[tuple[str, bool, str]]:

@@ -41,8 +41,14 @@ class Recording:
 
 def read_recording(folder: Path) -> Recording:
     """Read the recording; raise `NoRecording`."""
+    if not folder.is_dir():
+        msg = f"there is no folder {folder} with a recording; start where there is one, as in the project's own folder"
+        raise NoRecording(msg)
     try:
         bodies = [file.read_bytes() for file in sorted((folder / "webhooks").glob("*.json"))]
+        if len(bodies) < 2:  # noqa: PLR2004 - the story sends the second one twice
+            msg = f"{folder / 'webhooks'} has fewer than two bodies"
+            raise ValueError(msg)
         return Recording(
             webhooks=tuple((_sent_at(body), body) for body in bodies),
             trace=tuple(Fix(**each) for each in json.loads((folder / "trace.json").read_text())),

@@ -6,14 +6,16 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from attrs import field, frozen
 from jinja2 import Environment, PackageLoader, select_autoescape
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -25,6 +27,7 @@ from core.kernel.errors import NotFound
 from core.tracking import LinkExpired
 from entrypoints.http import track
 from entrypoints.http.endpoints import ENDPOINTS, UPLOAD, Call, Endpoint
+from entrypoints.http.guards import Addresses, Limits, Once, RateRules
 from entrypoints.http.middleware import Edge
 from entrypoints.http.openapi import document
 from entrypoints.http.problems import HANDLERS
@@ -40,23 +43,34 @@ _PAGES: Final = Environment(loader=PackageLoader("entrypoints.http"), autoescape
 _PAGE_POLICY: Final = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
 
+CORS: Final[dict[str, Any]] = {
+    "allow_methods": ("GET", "POST", "PUT", "PATCH", "DELETE"),
+    "allow_headers": ("authorization", "content-type", "idempotency-key", "x-request-id"),
+    "expose_headers": ("idempotency-replayed", "ratelimit", "ratelimit-policy", "retry-after", "x-request-id"),
+}
+"""What a page of an allowed origin may send and read; it sends a bearer token, never a cookie."""
+
+
 @frozen
 class Bearers:
     """Who a token belongs to, remembered for a few seconds: most requests of a client come in a burst."""
 
     _app: App
+    _limits: Limits
+    _rules: RateRules
     _life: float = 10.0
     _at_most: int = 10_000
     _known: dict[str, tuple[float, Actor]] = field(factory=dict, repr=False)
 
     async def actor(self, request: Request) -> Actor:
-        """Return the actor of a request; raise `Unauthenticated`."""
+        """Return the actor of a request; raise `Unauthenticated`, or `Limited` where too many unknown tokens come from."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token or len(token) > 512:  # noqa: PLR2004 - ours are far shorter
             raise Unauthenticated
         correlation: str = request.state.request_id
         until, actor = self._known.get(token, (0.0, None))
         if actor is None or until < time.monotonic():
+            await self._limits.admit_stranger(request, self._rules.stranger)
             actor = await self._app.identity.who(token=token, correlation=correlation)
             if len(self._known) >= self._at_most:
                 self._known.clear()
@@ -76,15 +90,24 @@ class Assets(StaticFiles):
 
 
 def http_app(
-    app: App, *, lifespan: Callable[[], contextlib.AbstractAsyncContextManager[None]] | None = None
+    app: App,
+    *,
+    lifespan: Callable[[], contextlib.AbstractAsyncContextManager[None]] | None = None,
+    rules: RateRules | None = None,
 ) -> ASGIApp:
-    """Return the ASGI application; `lifespan` runs beside it (in a single process, the workers)."""
-    bearers = Bearers(app)
+    """Return the ASGI application; `lifespan` runs beside it (in a single process, the workers).
+
+    Without `rules` requests are limited as the environment wants it.
+    """
+    rules = rules or RateRules.for_environment(app.settings.env)
+    limits = Limits(app.limiter, Addresses(app.settings.trusted_proxies))
+    guards = Guards(app, Bearers(app, limits, rules), limits, rules, Once(app.idempotency))
+    webhook, page = partial(limits.by_address, rules.webhooks), partial(limits.by_address, rules.pages)
     # Tried in this order; what is asked most comes first.
     routes: list[Route | Mount] = [
         Route("/health", alive, methods=["GET"]),
-        Route("/webhooks/whatsapp", receive_whatsapp, methods=["POST"], max_body_size=BODY_AT_MOST),
-        Route("/track/{token}", watch, methods=["GET"]),
+        Route("/webhooks/whatsapp", webhook(receive_whatsapp), methods=["POST"], max_body_size=BODY_AT_MOST),
+        Route("/track/{token}", page(watch), methods=["GET"]),
     ]
     by_path: dict[str, dict[str, Endpoint]] = {}
     for endpoint in ENDPOINTS:
@@ -93,12 +116,12 @@ def http_app(
         # Only what reads a body limits it: each layer costs every request that passes it.
         reads = [UPLOAD if each.upload else BODY_AT_MOST for each in endpoints.values() if each.body or each.upload]
         size = max(reads, default=None)
-        routes.append(Route(path, _serve(endpoints, bearers, app), methods=list(endpoints), max_body_size=size))
+        routes.append(Route(path, _serve(endpoints, guards), methods=list(endpoints), max_body_size=size))
     routes += [
-        Route("/webhooks/whatsapp", verify_whatsapp, methods=["GET"]),
+        Route("/webhooks/whatsapp", webhook(verify_whatsapp), methods=["GET"]),
         Route("/health/ready", ready, methods=["GET"]),
-        Route("/openapi.json", openapi, methods=["GET"]),
-        Route("/docs", docs, methods=["GET"]),
+        Route("/openapi.json", page(openapi), methods=["GET"]),
+        Route("/docs", page(docs), methods=["GET"]),
         Route("/", home, methods=["GET"]),
         Mount("/static", Assets(directory=STATIC), name="static"),
     ]
@@ -108,17 +131,38 @@ def http_app(
         async with app.running(), (lifespan or contextlib.nullcontext)():
             yield
 
-    starlette = Starlette(routes=routes, lifespan=living, exception_handlers=HANDLERS)
+    starlette = Starlette(routes=routes, lifespan=living, exception_handlers={**HANDLERS, ClientDisconnect: _left})
     starlette.state.app = app
-    return Edge(starlette, app.settings.env == "production")
+    edge = Edge(starlette, app.settings.env == "production")
+    # Outside the edge, so that a page of another origin may read every answer, the edge's own refusals included.
+    return CORSMiddleware(edge, app.settings.cors_origins, **CORS) if app.settings.cors_origins else edge
 
 
-def _serve(endpoints: dict[str, Endpoint], bearers: Bearers, app: App) -> Callable[[Request], Awaitable[Response]]:
+@frozen
+class Guards:
+    """What every endpoint stands behind."""
+
+    app: App
+    bearers: Bearers
+    limits: Limits
+    rules: RateRules
+    once: Once
+
+
+def _serve(endpoints: dict[str, Endpoint], guards: Guards) -> Callable[[Request], Awaitable[Response]]:
+    rules = {method: guards.rules.of(f"{method} {each.path}") for method, each in endpoints.items()}
+
     async def serve(request: Request) -> Response:
         endpoint = endpoints["GET" if request.method == "HEAD" else request.method]
-        actor = await bearers.actor(request)
+        actor = await guards.bearers.actor(request)
+        await guards.limits.admit(request, actor, rules[endpoint.method])
+        if guards.once.concerns(request, endpoint):
+            return await guards.once.answer(request, actor, endpoint, lambda: handle(request, actor, endpoint))
+        return await handle(request, actor, endpoint)
+
+    async def handle(request: Request, actor: Actor, endpoint: Endpoint) -> Response:
         body = decode(await request.body(), endpoint.body) if endpoint.body is not None else None
-        answer = await endpoint.handler(Call(app=app, actor=actor, request=request, body=body))
+        answer = await endpoint.handler(Call(app=guards.app, actor=actor, request=request, body=body))
         if isinstance(answer, Response):
             return answer
         status, content = answer
@@ -144,6 +188,10 @@ async def watch(request: Request) -> Response:
     return track.render_tracking(
         facts=facts, language=language, tiles_url=app.settings.tiles_url, zone=watched.visit.zone
     )
+
+
+async def _left(_: Request, __: Exception) -> Response:
+    return Response(status_code=400)  # nobody is there to read it
 
 
 async def alive(_: Request) -> Response:

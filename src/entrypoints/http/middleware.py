@@ -1,7 +1,8 @@
-"""What happens to every request, in one layer: an id, a log line, safe headers, and and nothing unforeseen gets out."""
+"""What happens to every request, in one layer: an id, a log line, safe headers, a time limit, and nothing unforeseen gets out."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 import time
@@ -11,7 +12,7 @@ import structlog
 from attrs import frozen
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from entrypoints.http.problems import problem
+from entrypoints.http.problems import RETRY_AFTER, problem
 
 _log: Final = structlog.get_logger("http")
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}\Z")
@@ -27,16 +28,23 @@ HEADERS: Final = {
 _PAIRS: Final = tuple((name.encode(), value.encode()) for name, value in HEADERS.items())
 _STRICT: Final = ((b"strict-transport-security", b"max-age=31536000"),)
 _TOO_LARGE: Final = 413
+LONGEST: Final = 30.0
+"""Seconds that a request may take, its body's arrival included."""
 _PLAIN: Final = 2
 """As many headers as an answer has that says nothing of what stands above: length and type."""
 
 
 @frozen
 class Edge:
-    """The outermost layer. The request's id, the caller's if it is sane, is on `scope["state"]["request_id"]`."""
+    """The outermost layer. The request's id, the caller's if it is sane, is on `scope["state"]["request_id"]`.
+
+    What a layer inside leaves in `scope["state"]["told"]`, as raw headers, is sent with the answer, whichever that is. A request
+    that is not answered within `longest` seconds ends, and is answered 503 if nothing was said so far.
+    """
 
     _app: ASGIApp
     _strict_transport: bool = False
+    _longest: float = LONGEST
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -44,7 +52,8 @@ class Edge:
             return
         started = time.perf_counter()
         request_id = _given_id(scope) or f"req_{secrets.token_hex(12)}"
-        scope.setdefault("state", {})["request_id"] = request_id
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
         status, over, instead = 0, False, None
 
         async def send_marked(message: Message) -> None:
@@ -63,6 +72,8 @@ class Edge:
                     marked += [pair for pair in _PAIRS if pair[0] not in present]
                 if self._strict_transport:
                     marked += _STRICT
+                if "told" in state:
+                    marked += state["told"]
                 message["headers"] = marked
             else:
                 over = not message.get("more_body", False)
@@ -71,8 +82,15 @@ class Edge:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_marked)
+            async with asyncio.timeout(self._longest) as limit:
+                await self._app(scope, receive, send_marked)
         except Exception:
+            if limit.expired() and not status:
+                detail = f"This took longer than {self._longest:.0f} seconds and was given up."
+                late = problem(503, code="timeout", detail=detail, request_id=request_id)
+                late.headers["retry-after"] = str(RETRY_AFTER)
+                await late(scope, receive, send_marked)
+                return
             _log.exception("defect", request_id=request_id, method=scope["method"], path=_path(scope))
             if not over:
                 raise

@@ -115,11 +115,12 @@ async def closing_windows(app: App) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def tidying(app: App) -> AsyncIterator[None]:
-    """Run what looks after forgotten messages and unanswered invoices, beside the block."""
+    """Run what looks after forgotten messages, unanswered invoices and old idempotency keys, beside the block."""
 
     async def tidy() -> int:
         await app.messaging.sweep(limit=BATCH)
         await app.invoicing.settle_unanswered()
+        await app.idempotency.tidy(limit=BATCH)
         return 0
 
     async with _beside(again_and_again("tidy", tidy, wait=every(2.0))):

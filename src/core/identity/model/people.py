@@ -24,9 +24,38 @@ class Unauthenticated(Denied):
     """Nobody is known by these credentials."""
 
     code: ClassVar[str] = "unauthenticated"
+    says: ClassVar[str] = "send a valid bearer token"
 
     def __init__(self) -> None:
-        super().__init__("send a valid bearer token")
+        super().__init__(self.says)
+
+
+class WrongCode(Unauthenticated):
+    """The code is not the one that was sent, or it is over; which of them is not said."""
+
+    code: ClassVar[str] = "wrong_code"
+    says: ClassVar[str] = "the code is wrong or no longer counts; ask for a new one"
+
+
+class WrongCredentials(Unauthenticated):
+    """The address and the password do not belong together; whether there is such an address is not said."""
+
+    code: ClassVar[str] = "wrong_credentials"
+    says: ClassVar[str] = "the address or the password is wrong"
+
+
+class SecondFactorNeeded(Unauthenticated):
+    """Everything was right so far; send it again with a code of the second factor."""
+
+    code: ClassVar[str] = "second_factor_needed"
+    says: ClassVar[str] = "send the code of your second factor as well"
+
+
+class WrongSecondFactor(Unauthenticated):
+    """The code of the second factor is wrong, or was used before."""
+
+    code: ClassVar[str] = "wrong_second_factor"
+    says: ClassVar[str] = "the code of the second factor is wrong or was used before"
 
 
 @frozen(kw_only=True)
