@@ -38,6 +38,8 @@ class Settings:
     redis_url: str | None = field(default=None, repr=False)
     broker_url: str | None = field(default=None, repr=False)
     secret_key: bytes = field(default=b"", repr=False)
+    old_secret_keys: tuple[bytes, ...] = field(default=(), repr=False)
+    """What tokens and links may still be signed with; one is dropped once the life of what it signed has passed."""
     encryption_keys: str = field(default="", repr=False)
     host: str = "127.0.0.1"
     port: int = 8000
@@ -89,7 +91,7 @@ def read_settings(environ: Mapping[str, str] | None = None, *, directory: Path |
     host, port, sandbox_port = text("HOST", "127.0.0.1"), number("PORT", 8000), number("SANDBOX_PORT", 8001)
     sandbox = f"http://127.0.0.1:{sandbox_port}"
     database_url = text("DATABASE_URL", "" if production else f"sqlite+aiosqlite:///{var / 'cuadrilla.db'}")
-    secret_key = _secret(text("SECRET_KEY", ""), production, var, problems)
+    secret_key, *old_secret_keys = _secrets(text("SECRET_KEY", ""), production, var, problems)
     encryption_keys = _keys(text("ENCRYPTION_KEYS", ""), production, var, problems)
     public_url = text("PUBLIC_URL", "" if production else f"http://127.0.0.1:{port}").rstrip("/")
     outside = {
@@ -122,6 +124,7 @@ def read_settings(environ: Mapping[str, str] | None = None, *, directory: Path |
         redis_url=redis_url,
         broker_url=broker_url,
         secret_key=secret_key,
+        old_secret_keys=tuple(old_secret_keys),
         encryption_keys=encryption_keys,
         host=host,
         port=port,
@@ -214,15 +217,17 @@ def _dotenv(path: Path) -> dict[str, str]:
     return {name.strip(): value.strip().strip("\"'") for name, value in pairs}
 
 
-def _secret(given: str, production: bool, var: Path, problems: list[str]) -> bytes:  # noqa: FBT001 - private
+def _secrets(given: str, production: bool, var: Path, problems: list[str]) -> list[bytes]:  # noqa: FBT001 - private
+    """Return the keys, the one that signs first; the others only check what was signed before."""
     if given:
-        if len(given) < 32:  # noqa: PLR2004 - 256 bits at least when it is random bytes in text form
-            problems.append("CUADRILLA_SECRET_KEY must have 32 characters or more")
-        return given.encode()
+        keys = [each.strip() for each in given.split(",")]
+        if any(len(key) < 32 for key in keys):  # noqa: PLR2004 - 256 bits at least when it is random bytes in text form
+            problems.append("CUADRILLA_SECRET_KEY must have 32 characters or more (each, if it is a list)")
+        return [key.encode() for key in keys]
     if production:
         problems.append("CUADRILLA_SECRET_KEY is required in production")
-        return b""
-    return _generated(var / "secret.key", lambda: secrets.token_urlsafe(32)).encode()
+        return [b""]
+    return [_generated(var / "secret.key", lambda: secrets.token_urlsafe(32)).encode()]
 
 
 def _keys(given: str, production: bool, var: Path, problems: list[str]) -> str:  # noqa: FBT001 - private

@@ -25,15 +25,36 @@ from adapters.bridge import (
     JobsAsWork,
     RegisteredClients,
 )
-from adapters.crypto import Vault, link_token, new_id
+from adapters.crypto import (
+    Argon2Passwords,
+    AuthenticatorApp,
+    SignedTokens,
+    Vault,
+    derived_key,
+    keyed_digest,
+    link_token,
+    new_bearer,
+    new_code,
+    new_id,
+)
 from adapters.llm.extractor import SpanishExtractor
 from adapters.media import FileMedia
-from adapters.memory import MemoryBuffer, MemoryLimiter, MemoryMedia, MemoryPositions, MemoryStore
+from adapters.memory import (
+    MemoryBuffer,
+    MemoryCodeChannel,
+    MemoryLimiter,
+    MemoryMedia,
+    MemoryOtpStore,
+    MemoryPositions,
+    MemoryStore,
+)
 from adapters.pdf import TypstPrinter
+from adapters.phones import normaliser
 from adapters.sql import SqlStore, pending, upgrade
 from adapters.whatsapp import WhatsAppAccount, WhatsAppChannel, decode, register_templates, signed_by
 from core.customers import Customers
-from core.identity import Identity
+from core.identity import Audit, Identity, Machines, Otp, OtpRules, Passwords, Phones, SecondFactors, Sessions
+from core.identity.ports import CodeRefused, OtpStore
 from core.invoicing import Invoicing
 from core.jobs import Jobs
 from core.kernel.errors import NotFound, Unavailable
@@ -110,6 +131,12 @@ class App:
     new_id: NewId
     store: Store = field(repr=False)
     identity: Identity
+    otp: Otp
+    passwords: Passwords
+    second_factors: SecondFactors
+    sessions: Sessions
+    machines: Machines
+    audit: Audit
     customers: Customers
     jobs: Jobs
     messaging: Messaging
@@ -149,7 +176,8 @@ def build(settings: Settings, *, clock: Clock = now, new_id: NewId = new_id) -> 
 
     store = _store(settings, vault, clock, new_id)
     rules = AggregationRules()
-    buffer, positions, limiter, closing, checks = _volatile(settings, rules, clock)
+    otp_rules = OtpRules()
+    buffer, positions, limiter, codes, closing, checks = _volatile(settings, rules, otp_rules, clock)
     whatsapp = WhatsAppDoor(store.secrets)
     channel = WhatsAppChannel(settings.whatsapp_api_url, accounts=whatsapp.account_of)
 
@@ -170,7 +198,45 @@ def build(settings: Settings, *, clock: Clock = now, new_id: NewId = new_id) -> 
     model, close_model = _language_model(settings)
     media = MemoryMedia() if settings.database_url.startswith("memory:") else FileMedia(settings.var / "media")
 
-    identity = Identity(store.directory)
+    digest = keyed_digest(derived_key(settings.secret_key, "digest"))
+    sessions = Sessions(
+        store.begin,
+        store.log_ins,
+        store.directory,
+        SignedTokens.from_secrets([settings.secret_key, *settings.old_secret_keys]),
+        new_bearer,
+        clock,
+        new_id,
+    )
+    machines = Machines(store.begin, store.service_tokens, new_bearer, clock, new_id)
+    second_factors = SecondFactors(store.begin, AuthenticatorApp(), limiter, digest, new_bearer, clock)
+    otp = Otp(
+        store.begin,
+        store.accounts,
+        store.directory,
+        codes,
+        limiter,
+        _phones(),
+        second_factors,
+        sessions,
+        digest,
+        new_code,
+        clock,
+        new_id,
+        otp_rules,
+    )
+    passwords = Passwords(
+        store.begin,
+        store.accounts,
+        store.directory,
+        Argon2Passwords(),
+        limiter,
+        second_factors,
+        sessions,
+        clock,
+        new_id,
+    )
+    identity = Identity(store.directory, sessions, machines, seeded=settings.env != "production")
     customers = Customers(store.begin, store.customers, clock, new_id)
     jobs = Jobs(
         store.begin,
@@ -218,6 +284,12 @@ def build(settings: Settings, *, clock: Clock = now, new_id: NewId = new_id) -> 
         new_id=new_id,
         store=store,
         identity=identity,
+        otp=otp,
+        passwords=passwords,
+        second_factors=second_factors,
+        sessions=sessions,
+        machines=machines,
+        audit=Audit(store.audit),
         customers=customers,
         jobs=jobs,
         messaging=messaging,
@@ -247,26 +319,43 @@ def _store(settings: Settings, vault: Vault, clock: Clock, new_id: NewId) -> Sto
 
 
 def _volatile(
-    settings: Settings, rules: AggregationRules, clock: Clock
+    settings: Settings, rules: AggregationRules, otp_rules: OtpRules, clock: Clock
 ) -> tuple[
     MessageBuffer,
     Positions,
     RateLimiter,
+    OtpStore,
     tuple[Callable[[], Awaitable[None]], ...],
     dict[str, Callable[[], Awaitable[str]]],
 ]:
     if settings.redis_url is None:
-        return MemoryBuffer(rules), MemoryPositions(clock), MemoryLimiter(), (), {}
-    from adapters.redis import RedisBuffer, RedisConnection, RedisLimiter, RedisPositions  # noqa: PLC0415 - only where it is used
+        return MemoryBuffer(rules), MemoryPositions(clock), MemoryLimiter(), MemoryOtpStore(otp_rules), (), {}
+    from adapters.redis import (  # noqa: PLC0415 - only where it is used
+        RedisBuffer,
+        RedisConnection,
+        RedisLimiter,
+        RedisOtpStore,
+        RedisPositions,
+    )
 
     connection = RedisConnection(settings.redis_url)
     return (
         RedisBuffer(connection, rules),
         RedisPositions(connection),
         RedisLimiter(connection, MemoryLimiter()),
+        RedisOtpStore(connection, otp_rules),
         (connection.close,),
         {"redis": _said(connection.ping, "answers")},
     )
+
+
+def _phones() -> Phones:
+    nothing = MemoryCodeChannel(refuses=CodeRefused("no channel"))
+
+    async def delivered(_: str, __: str) -> bool:
+        return True
+
+    return Phones(normalise=normaliser(), whatsapp=nothing, sms=nothing, delivered=delivered)
 
 
 def _language_model(settings: Settings) -> tuple[LanguageModel, Callable[[], Awaitable[None]]]:

@@ -28,6 +28,7 @@ A second factor::
 Services: `Identity` (who is asking), `Otp`, `Passwords`, `SecondFactors`, `Sessions`, `Machines`, `Audit`.
 """
 
+from core.identity.events import OUTSIDE
 from core.identity.model import (
     Account,
     LoginTaken,
@@ -68,6 +69,7 @@ from core.identity.service import (
 )
 
 __all__ = [
+    "OUTSIDE",
     "Account",
     "Audit",
     "Enrolment",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import field, frozen
+import structlog
+from attrs import evolve, field, frozen
 from jinja2 import Environment, PackageLoader, select_autoescape
 from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
@@ -21,12 +23,12 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
-from core.identity import Unauthenticated
+from core.identity import OUTSIDE, Origin, Unauthenticated
 from core.kernel.actor import Actor
 from core.kernel.errors import NotFound
 from core.tracking import LinkExpired
 from entrypoints.http import track
-from entrypoints.http.endpoints import ENDPOINTS, UPLOAD, Call, Endpoint
+from entrypoints.http.endpoints import ENDPOINTS, UPLOAD, Call, Endpoint, bearer_token
 from entrypoints.http.guards import Addresses, Limits, Once, RateRules
 from entrypoints.http.middleware import Edge
 from entrypoints.http.openapi import document
@@ -37,6 +39,10 @@ from entrypoints.wiring import App
 
 BODY_AT_MOST: Final = 1024 * 1024
 """Bytes of a request body, uploads apart (SETTLED: 1 MiB for a webhook)."""
+
+NOBODY: Final = Actor(tenant=OUTSIDE, id="nobody", role="nobody", correlation="")
+"""Who asks where no log-in is needed; may nothing."""
+_log: Final = structlog.get_logger("http")
 
 STATIC: Final = Path(__file__).parent / "static"
 _PAGES: Final = Environment(loader=PackageLoader("entrypoints.http"), autoescape=select_autoescape())
@@ -53,21 +59,28 @@ CORS: Final[dict[str, Any]] = {
 
 @frozen
 class Bearers:
-    """Who a token belongs to, remembered for a few seconds: most requests of a client come in a burst."""
+    """Who a token belongs to.
+
+    An access token is signed, and whom it stands for is remembered where sessions are. Any other token has to be looked for, so
+    an address may send only so many unknown ones, and the known are remembered for a few seconds.
+    """
 
     _app: App
     _limits: Limits
     _rules: RateRules
-    _life: float = 10.0
+    _life: float = 5.0
     _at_most: int = 10_000
     _known: dict[str, tuple[float, Actor]] = field(factory=dict, repr=False)
 
     async def actor(self, request: Request) -> Actor:
         """Return the actor of a request; raise `Unauthenticated`, or `Limited` where too many unknown tokens come from."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token or len(token) > 512:  # noqa: PLR2004 - ours are far shorter
-            raise Unauthenticated
-        correlation: str = request.state.request_id
+        token, correlation = bearer_token(request), request.state.request_id
+        if token.count(".") == 2:  # noqa: PLR2004 - the three parts of a signed token
+            try:
+                return await self._app.identity.who(token=token, correlation=correlation)
+            except Unauthenticated:
+                await self._limits.admit_stranger(request, self._rules.stranger)
+                raise
         until, actor = self._known.get(token, (0.0, None))
         if actor is None or until < time.monotonic():
             await self._limits.admit_stranger(request, self._rules.stranger)
@@ -75,7 +88,31 @@ class Bearers:
             if len(self._known) >= self._at_most:
                 self._known.clear()
             self._known[token] = (time.monotonic() + self._life, actor)
-        return Actor(tenant=actor.tenant, id=actor.id, role=actor.role, correlation=correlation)
+        return evolve(actor, correlation=correlation)
+
+
+class Later:
+    """What runs after an answer, in this process and no longer than it."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __call__(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run it beside the requests."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            _log.error("later", exc_info=failure)
+
+    async def end(self) -> None:
+        """Drop what has not run yet."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 class Assets(StaticFiles):
@@ -100,8 +137,9 @@ def http_app(
     Without `rules` requests are limited as the environment wants it.
     """
     rules = rules or RateRules.for_environment(app.settings.env)
-    limits = Limits(app.limiter, Addresses(app.settings.trusted_proxies))
-    guards = Guards(app, Bearers(app, limits, rules), limits, rules, Once(app.idempotency))
+    addresses, later = Addresses(app.settings.trusted_proxies), Later()
+    limits = Limits(app.limiter, addresses)
+    guards = Guards(app, Bearers(app, limits, rules), limits, rules, Once(app.idempotency), addresses, later)
     webhook, page = partial(limits.by_address, rules.webhooks), partial(limits.by_address, rules.pages)
     # Tried in this order; what is asked most comes first.
     routes: list[Route | Mount] = [
@@ -129,7 +167,10 @@ def http_app(
     @contextlib.asynccontextmanager
     async def living(_: Starlette) -> AsyncIterator[None]:
         async with app.running(), (lifespan or contextlib.nullcontext)():
-            yield
+            try:
+                yield
+            finally:
+                await later.end()
 
     starlette = Starlette(routes=routes, lifespan=living, exception_handlers={**HANDLERS, ClientDisconnect: _left})
     starlette.state.app = app
@@ -147,6 +188,13 @@ class Guards:
     limits: Limits
     rules: RateRules
     once: Once
+    addresses: Addresses
+    later: Later
+
+    def origin(self, request: Request) -> Origin:
+        """Return where a request comes from, for the audit log."""
+        ip = self.addresses.client(request.scope)
+        return Origin(request.state.request_id, ip, request.headers.get("user-agent", ""))
 
 
 def _serve(endpoints: dict[str, Endpoint], guards: Guards) -> Callable[[Request], Awaitable[Response]]:
@@ -154,6 +202,9 @@ def _serve(endpoints: dict[str, Endpoint], guards: Guards) -> Callable[[Request]
 
     async def serve(request: Request) -> Response:
         endpoint = endpoints["GET" if request.method == "HEAD" else request.method]
+        if endpoint.open:
+            await guards.limits.admit_stranger(request, guards.rules.doors)
+            return await handle(request, NOBODY, endpoint)
         actor = await guards.bearers.actor(request)
         await guards.limits.admit(request, actor, rules[endpoint.method])
         if guards.once.concerns(request, endpoint):
@@ -162,7 +213,15 @@ def _serve(endpoints: dict[str, Endpoint], guards: Guards) -> Callable[[Request]
 
     async def handle(request: Request, actor: Actor, endpoint: Endpoint) -> Response:
         body = decode(await request.body(), endpoint.body) if endpoint.body is not None else None
-        answer = await endpoint.handler(Call(app=guards.app, actor=actor, request=request, body=body))
+        call = Call(
+            app=guards.app,
+            actor=actor,
+            origin_of=guards.origin,
+            request=request,
+            body=body,
+            later=guards.later,
+        )
+        answer = await endpoint.handler(call)
         if isinstance(answer, Response):
             return answer
         status, content = answer

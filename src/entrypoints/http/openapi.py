@@ -69,7 +69,12 @@ def _operation(endpoint: Endpoint, parts: dict[str, Any]) -> dict[str, Any]:
         picture = {"type": "string", "contentEncoding": "binary"}
         form = {"type": "object", "properties": {endpoint.upload: picture}, "required": [endpoint.upload]}
         operation["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": form}}}
+    if endpoint.open:
+        operation["security"] = []
     for status, shape in endpoint.answers.items():
+        if shape is None:
+            operation["responses"][str(status)] = {"description": endpoint.summary}
+            continue
         content = (
             {shape: {"schema": {"type": "string", "contentEncoding": "binary"}}}
             if isinstance(shape, str)
@@ -77,7 +82,8 @@ def _operation(endpoint: Endpoint, parts: dict[str, Any]) -> dict[str, Any]:
         )
         operation["responses"][str(status)] = {"description": endpoint.summary, "content": content}
     takes_input = endpoint.body is not None or endpoint.upload is not None or bool(endpoint.query)
-    for status in sorted({401, 403, *({400} if takes_input else ()), *endpoint.problems}):
+    always = (401, 429) if endpoint.open else (401, 403, 429)
+    for status in sorted({*always, *({400} if takes_input else ()), *endpoint.problems}):
         operation["responses"][str(status)] = _problem()
     return operation
 

@@ -87,7 +87,7 @@ class Otp:
     _new_code: NewCode
     _clock: Clock
     _new_id: NewId
-    _rules: OtpRules = OtpRules()
+    rules: OtpRules = OtpRules()
 
     async def request(self, *, phone: str, origin: Origin) -> Sent | None:
         """Send a new code, which cancels the one before; what is returned is for `fall_back`, never for whoever asked.
@@ -96,15 +96,15 @@ class Otp:
         what is no phone, and `TooOften` when this phone or address asks too often or the phone is in a cool-down.
         """
         number = self._phones.normalise(phone)
-        by_ip = each(self._rules.per_ip, origin.ip) if origin.ip else []
-        await let_pass(self._limiter, *each(self._rules.per_phone, number), *by_ip)
+        by_ip = each(self.rules.per_ip, origin.ip) if origin.ip else []
+        await let_pass(self._limiter, *each(self.rules.per_phone, number), *by_ip)
         tenant = await self._tenant_of(number)
         try:
-            await let_pass(self._limiter, *each(self._rules.per_tenant, tenant or OUTSIDE))
+            await let_pass(self._limiter, *each(self.rules.per_tenant, tenant or OUTSIDE))
         except TooOften:
             await self._withheld(number, tenant, "tenant_limit", origin)
             return None
-        code = self._new_code(self._rules.digits)
+        code = self._new_code(self.rules.digits)
         wait = await self._put(number, code)
         if wait is not None:
             raise TooOften(wait.total_seconds())
@@ -120,7 +120,7 @@ class Otp:
             return None
         if not await self._codes.waits(sent.phone, digest=sent.digest, at=self._clock()):
             return None
-        code = self._new_code(self._rules.digits)
+        code = self._new_code(self.rules.digits)
         if await self._put(sent.phone, code) is not None:
             return None
         return await self._send(sent.phone, sent.tenant, code, origin, first="sms")
@@ -165,7 +165,7 @@ class Otp:
             raise WrongCode
         founded = None
         if user is None:
-            if not self._rules.newcomers:
+            if not self.rules.newcomers:
                 await self._refused(number, "unknown", origin)
                 raise WrongCode
             founded = Tenant(id=self._new_id("tenant"), name=number, phone=number)
@@ -255,7 +255,7 @@ class Otp:
 
     def _code_digest(self, number: str, code: str) -> str:
         plain = code.strip()
-        sound = len(plain) == self._rules.digits and plain.isascii() and plain.isdigit()
+        sound = len(plain) == self.rules.digits and plain.isascii() and plain.isdigit()
         return self._digest(f"otp:{number}:{plain if sound else ''}")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from core.identity.model import PREFIX, Tenant, Unauthenticated, User, digest
+from core.identity.model import PREFIX, Tenant, Unauthenticated, User, UserNotFound, digest
 from core.identity.ports import Directory
 from core.identity.service.machines import Machines
 from core.identity.service.sessions import Sessions
@@ -41,6 +41,13 @@ class Identity:
         if user is None or not user.active:
             raise Unauthenticated
         return Actor(tenant=user.tenant, id=user.id, role=user.role, correlation=correlation)
+
+    async def name(self, *, actor: Actor) -> str:
+        """Return what the actor is called: a person's name, a machine's id."""
+        try:
+            return (await self._directory.user(actor.tenant, actor.id)).name
+        except UserNotFound:
+            return actor.id
 
     async def tenant(self, *, actor: Actor) -> Tenant:
         """Return the actor's tenant."""

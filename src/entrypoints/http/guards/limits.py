@@ -29,11 +29,12 @@ class EndpointRule:
 class RateRules:
     """How many requests in a minute; of all the rules that an endpoint has the strictest wins.
 
-    `user` is for all that one user asks, `stranger` for what an address sends before we know who it is, `webhooks` and `pages`
-    for what an address asks of the routes that need no log-in.
+    `user` is for all that one user asks, `doors` for what an address asks of the log-in routes, `stranger` for what it sends before
+    we know who it is, `webhooks` and `pages` for what it asks of the other routes that need no log-in.
     """
 
     user: RateRule = RateRule(name="user", limit=100)
+    doors: RateRule = RateRule(name="log-in", limit=60)
     stranger: RateRule = RateRule(name="stranger", limit=600)
     webhooks: RateRule = RateRule(name="webhooks", limit=6000)
     pages: RateRule = RateRule(name="pages", limit=300)
@@ -59,6 +60,7 @@ class RateRules:
 
         return RateRules(
             user=more(self.user),
+            doors=more(self.doors),
             stranger=more(self.stranger),
             webhooks=more(self.webhooks),
             pages=more(self.pages),
