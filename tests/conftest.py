@@ -1,11 +1,14 @@
 """What every test may ask for: the event loop and real servers.
 
 The servers are shared by all test processes of a run and started when the first test asks. Each process has a Redis
-database and a RabbitMQ vhost of its own, each test a PostgreSQL database of its own.
+database of its own, each test a PostgreSQL database and a RabbitMQ vhost of its own.
 """
 
 from __future__ import annotations
 
+import itertools
+import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -13,6 +16,7 @@ from typing import Final
 import pytest
 import redis
 
+from entrypoints.serving import free_port
 from tests import servers
 
 _SAID: Final[dict[str, str]] = {}
@@ -70,12 +74,27 @@ def redis_url(redis_server: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def rabbitmq_url(shared_folder: Path, worker_number: int) -> Iterator[str]:
-    """Give the URL of this test process's RabbitMQ vhost; a server from the environment is taken as it is."""
+def rabbitmq_vhosts(shared_folder: Path, worker_number: int) -> Iterator[Iterator[str]]:
+    """Give the URLs of RabbitMQ vhosts that no other test process uses; a server from the environment is taken as it is."""
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     with servers.shared("rabbitmq", shared_folder) as server:
         _say(server)
-        ours = "" if server.folder is None else f"test{worker_number % servers.VHOSTS}"
-        yield server.url + ours
+        ours = [f"test{number}" for number in range(worker_number, servers.VHOSTS, processes)]
+        yield itertools.cycle([server.url] if server.folder is None else [server.url + each for each in ours])
+
+
+@pytest.fixture
+def rabbitmq_url(rabbitmq_vhosts: Iterator[str]) -> str:
+    """Give the URL of a RabbitMQ vhost in which no other test has left a message or a consumer."""
+    return next(rabbitmq_vhosts)
+
+
+@pytest.fixture
+def nowhere() -> Iterator[str]:
+    """Give an address of the loopback at which nobody listens, and nobody else can begin to."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", free_port()))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

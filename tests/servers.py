@@ -39,7 +39,7 @@ PORTS: Final = range(20_000, 32_768)
 READY_WITHIN: Final = 60.0
 STOPPED_WITHIN: Final = 20.0
 REDIS_DATABASES: Final = 64
-VHOSTS: Final = 8
+VHOSTS: Final = 48
 
 
 class NoServer(Exception):

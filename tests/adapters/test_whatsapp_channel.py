@@ -299,19 +299,12 @@ async def test_templates_are_not_registered_with_a_dead_token(sandbox: Bench) ->
     assert "taken-back" not in str(failure.value)
 
 
-async def test_templates_are_not_registered_where_nobody_listens() -> None:
+async def test_templates_are_not_registered_where_nobody_listens(nowhere: str) -> None:
     with pytest.raises(Unavailable, match="no answer to the message template request_received_customer"):
-        await register_templates(nowhere(), account(), public_url=PAGE)
+        await register_templates(nowhere, account(), public_url=PAGE)
 
 
 # Against servers that misbehave.
-
-
-def nowhere() -> str:
-    """Return an address of the loopback at which nobody listens."""
-    with listening() as listener:
-        port = listener.getsockname()[1]
-    return f"http://127.0.0.1:{port}"
 
 
 @define
@@ -335,8 +328,10 @@ TAKEN = JSONResponse({"messaging_product": "whatsapp", "messages": [{"id": "wami
 
 
 @pytest.mark.parametrize("document", [None, INVOICE], ids=["text", "document"])
-async def test_nobody_at_the_address_is_unavailable_and_nothing_was_sent(document: Document | None) -> None:
-    async with open_channel(nowhere()) as opened:
+async def test_nobody_at_the_address_is_unavailable_and_nothing_was_sent(
+    document: Document | None, nowhere: str
+) -> None:
+    async with open_channel(nowhere) as opened:
         with pytest.raises(Unavailable) as failure:
             await opened.send(delivery(), document=document)
         assert not isinstance(failure.value, AnswerLost)
