@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test soak demo bench lint format lock servers clean
+.PHONY: run test soak security demo bench lint format lock servers clean
 
 run: $(READY)  ## the whole system with a demo tenant, on http://127.0.0.1:8000
 	@$(BIN)/cuadrilla run
@@ -20,6 +20,9 @@ test: $(READY) servers  ## the whole suite, against every adapter; coverage is p
 
 soak: $(READY)  ## ten thousand seeds of the simulation
 	$(BIN)/python -m tests.faults --seeds 10000
+
+security: $(READY)  ## the checks of security in their full numbers
+	CUADRILLA_FULL=1 $(BIN)/python -m pytest -q tests/security tests/entrypoints/http tests/contracts/test_identity.py tests/contracts/test_identity_codes.py
 
 bench: $(READY)  ## the figures, as ratios against a floor in the same run
 	@sh tools/need.sh redis-benchmark:redis-tools

@@ -10,14 +10,17 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import buffer, outbox, transition, web
+from bench import buffer, doors, invoices, layers, outbox, transition, web
 from bench.figure import Figure
 
 FIGURES: Final[dict[str, Callable[[], AsyncIterator[Figure]]]] = {
     "transition": transition.figures,
     "buffer": buffer.figures,
     "outbox": outbox.figures,
+    "invoices": invoices.figures,
     "web": web.figures,
+    "layers": layers.figures,
+    "doors": doors.figures,
 }
 
 

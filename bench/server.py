@@ -9,9 +9,10 @@ import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
+from attrs import frozen
 from sqlalchemy import JSON, BigInteger, Text
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -21,9 +22,33 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from entrypoints.http.app import http_app
+from entrypoints.http.endpoints import ENDPOINTS, Call, Endpoint
+from entrypoints.http.endpoints.endpoint import Answer
 from entrypoints.logs import configure_logs
 from entrypoints.settings import read_settings
 from entrypoints.wiring import build
+
+
+@frozen
+class HelloView:
+    """What our trivial route answers; it is mapped like any other answer."""
+
+    status: str
+
+
+async def hello(_: Call) -> Answer:
+    return 200, HelloView("ok")
+
+
+HELLO: Final = Endpoint(
+    method="GET",
+    path="/api/v1/hello",
+    area="bench",
+    summary="Say hello to who is logged in",
+    handler=hello,
+    answers={200: HelloView},
+)
+"""Goes through all our layers and asks for nothing behind them."""
 
 
 class Base(DeclarativeBase):
@@ -82,7 +107,8 @@ def main() -> None:
     which, port = sys.argv[1], int(sys.argv[2])
     settings = read_settings()
     configure_logs(settings)
-    app = floor(settings.database_url) if which == "floor" else http_app(build(settings))
+    endpoints = (*ENDPOINTS, HELLO)
+    app = floor(settings.database_url) if which == "floor" else http_app(build(settings), endpoints=endpoints)
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False)
     uvicorn.Server(config).run()
 

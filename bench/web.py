@@ -19,11 +19,14 @@ import httpx2
 
 from bench.figure import Figure, compare
 from bench.load import request, requests_per_second
-from entrypoints.demo_tenant import PHONE_NUMBER_ID, app_secret, log_ins, seed
+from entrypoints.demo import stage_of
+from entrypoints.demo_tenant import PHONE_NUMBER_ID, app_secret, seed
+from entrypoints.http.app import http_app
 from entrypoints.sandbox.server import sandbox_app
 from entrypoints.serving import free_port, serving
 from entrypoints.settings import read_settings
-from entrypoints.wiring import afip_descriptions, build, migrate
+from entrypoints.staging import Running
+from entrypoints.wiring import afip_descriptions, build, migrate, now
 from tests import servers
 
 
@@ -36,6 +39,7 @@ async def figures() -> AsyncIterator[Figure]:
             "CUADRILLA_VAR": str(folder),
             "CUADRILLA_DATABASE_URL": url,
             "CUADRILLA_REDIS_URL": redis,
+            "CUADRILLA_PORT": str(free_port()),
             "CUADRILLA_SANDBOX_PORT": str(free_port()),
             "CUADRILLA_LOG_LEVEL": "info",
         }
@@ -43,11 +47,18 @@ async def figures() -> AsyncIterator[Figure]:
         await asyncio.to_thread(migrate, settings)
         wsaa, wsfe = afip_descriptions()
         outside = sandbox_app(wsaa_wsdl=wsaa, wsfe_wsdl=wsfe, var=folder)
-        async with serving(outside, port=settings.sandbox_port), build(settings).running() as app:
+        # One session for all: what is measured is a request, not a log-in.
+        app = build(settings)
+        async with (
+            serving(outside, port=settings.sandbox_port) as sandbox,
+            serving(http_app(app), port=settings.port) as api,
+            httpx2.AsyncClient(trust_env=False) as client,
+        ):
             await seed(app)
-        token = log_ins(settings)[0].token
-        with _server("floor", environ) as floor, _server("ours", environ) as ours:
-            await _up(floor, ours)
+            stage = stage_of(Running(app=app, api=api, sandbox=sandbox))
+            token = await stage.person(stage.dispatcher_phone, client, now).token()
+        with running_server("floor", environ) as floor, running_server("ours", environ) as ours:
+            await up(floor, ours)
             yield await _webhook(floor, ours, app_secret(settings))
             yield await _job(floor, ours, token)
             yield await _hello(floor, ours)
@@ -114,7 +125,8 @@ def _delivery(number: int) -> bytes:
 
 
 @contextlib.contextmanager
-def _server(which: str, environ: dict[str, str]) -> Iterator[int]:
+def running_server(which: str, environ: dict[str, str]) -> Iterator[int]:
+    """Run `floor` or `ours` in a process of its own, and give its port."""
     port = free_port()
     process: subprocess.Popen[Any] = subprocess.Popen(
         [sys.executable, "-m", "bench.server", which, str(port)],
@@ -128,7 +140,8 @@ def _server(which: str, environ: dict[str, str]) -> Iterator[int]:
         process.wait(20)
 
 
-async def _up(*ports: int) -> None:
+async def up(*ports: int) -> None:
+    """Wait until all of them answer."""
     async with asyncio.timeout(30), httpx2.AsyncClient(trust_env=False) as client:
         for port in ports:
             while True:

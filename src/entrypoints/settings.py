@@ -46,6 +46,10 @@ class Settings:
     sandbox_port: int = 8001
     public_url: str = "http://127.0.0.1:8000"
     whatsapp_api_url: str = "http://127.0.0.1:8001"
+    twilio_api_url: str | None = "http://127.0.0.1:8001"
+    """Where SMS are sent; None is nowhere."""
+    house_tenant: str | None = "demo"
+    """Whose channels send codes to phones that nobody knows, and for tenants without a channel; None is nobody's."""
     afip_wsaa_url: str = "http://127.0.0.1:8001/ws/services/LoginCms"
     afip_wsfe_url: str = "http://127.0.0.1:8001/wsfev1/service.asmx"
     openai_base_url: str | None = None
@@ -102,7 +106,9 @@ def read_settings(environ: Mapping[str, str] | None = None, *, directory: Path |
             ("AFIP_WSFE_URL", f"{sandbox}/wsfev1/service.asmx"),
         )
     }
-    _judge_addresses(database_url, {"PUBLIC_URL": public_url, **outside}, production, problems)
+    twilio_api_url = text("TWILIO_API_URL", "" if production else sandbox).rstrip("/") or None
+    web = {"PUBLIC_URL": public_url, **outside, **({"TWILIO_API_URL": twilio_api_url} if twilio_api_url else {})}
+    _judge_addresses(database_url, web, production, problems)
     zone, log_level = text("ZONE", "America/Argentina/Buenos_Aires"), text("LOG_LEVEL", "info").lower()
     if not _is_zone(zone):
         problems.append(f"CUADRILLA_ZONE must name a time zone, as in America/Argentina/Buenos_Aires, not {zone!r}")
@@ -114,7 +120,9 @@ def read_settings(environ: Mapping[str, str] | None = None, *, directory: Path |
     redis_url = text("REDIS_URL", "") or None
     if redis_url and _scheme(redis_url) not in {"redis", "rediss"}:
         problems.append("CUADRILLA_REDIS_URL must begin with redis://")
-    cors_origins, trusted_proxies = _outer_world(text, production, problems)
+    cors_origins, trusted_proxies = _outer_world(
+        text("CORS_ORIGINS", ""), text("TRUSTED_PROXIES", ""), production, problems
+    )
     if problems:
         raise BadSettings(problems)
     return Settings(
@@ -131,6 +139,8 @@ def read_settings(environ: Mapping[str, str] | None = None, *, directory: Path |
         sandbox_port=sandbox_port,
         public_url=public_url,
         whatsapp_api_url=outside["WHATSAPP_API_URL"],
+        twilio_api_url=twilio_api_url,
+        house_tenant=text("HOUSE_TENANT", "demo" if env == "development" else "") or None,
         afip_wsaa_url=outside["AFIP_WSAA_URL"],
         afip_wsfe_url=outside["AFIP_WSFE_URL"],
         openai_base_url=text("OPENAI_BASE_URL", "") or None,
@@ -166,14 +176,14 @@ def _scheme(url: str) -> str:
 
 
 def _outer_world(
-    text: Callable[[str, str], str],
+    origins_listed: str,
+    proxies_listed: str,
     production: bool,  # noqa: FBT001 - private
     problems: list[str],
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the origins whose pages may ask us, and the proxies whose word counts."""
     origins, proxies = (
-        tuple(each.strip() for each in text(name, "").split(",") if each.strip())
-        for name in ("CORS_ORIGINS", "TRUSTED_PROXIES")
+        tuple(each.strip() for each in listed.split(",") if each.strip()) for listed in (origins_listed, proxies_listed)
     )
     secure = "https://" if production else "http:// or https://"
     problems += [

@@ -9,21 +9,22 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from importlib import resources
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from attrs import field, frozen
 
-from adapters.afip import AfipAuthority, AfipCredentials
+from adapters.afip import AfipAuthority, AfipCredentials, valid_until
 from adapters.bridge import (
     DescribedVisits,
     DirectoryColleagues,
     InvoiceDocuments,
     JobsAsWork,
     RegisteredClients,
+    ReportedArrivals,
 )
 from adapters.crypto import (
     Argon2Passwords,
@@ -41,7 +42,6 @@ from adapters.llm.extractor import SpanishExtractor
 from adapters.media import FileMedia
 from adapters.memory import (
     MemoryBuffer,
-    MemoryCodeChannel,
     MemoryLimiter,
     MemoryMedia,
     MemoryOtpStore,
@@ -50,11 +50,34 @@ from adapters.memory import (
 )
 from adapters.pdf import TypstPrinter
 from adapters.phones import normaliser
-from adapters.sql import SqlStore, pending, upgrade
-from adapters.whatsapp import WhatsAppAccount, WhatsAppChannel, decode, register_templates, signed_by
+from adapters.sql import SqlSealed, SqlStore, Turned, pending, upgrade
+from adapters.twilio import TwilioAccount, TwilioSms
+from adapters.whatsapp import (
+    Graph,
+    WhatsAppAccount,
+    WhatsAppChannel,
+    WhatsAppCodes,
+    arrivals,
+    decode,
+    register_templates,
+    signed_by,
+)
 from core.customers import Customers
-from core.identity import Audit, Identity, Machines, Otp, OtpRules, Passwords, Phones, SecondFactors, Sessions
-from core.identity.ports import CodeRefused, OtpStore
+from core.identity import (
+    Audit,
+    Colleagues,
+    Credentials,
+    Identity,
+    Machines,
+    Otp,
+    OtpRules,
+    Passwords,
+    Phones,
+    SecondFactors,
+    Sessions,
+    Tenants,
+)
+from core.identity.ports import Digest, OtpStore
 from core.invoicing import Invoicing
 from core.jobs import Jobs
 from core.kernel.errors import NotFound, Unavailable
@@ -80,8 +103,13 @@ from core.tracking.ports import Positions
 from entrypoints.settings import Settings
 
 Store = SqlStore | MemoryStore
+Rotation: TypeAlias = Turned
+"""How far the encryption keys have been turned."""
 WHATSAPP: Final = "whatsapp:"
+TWILIO: Final = "twilio"
 AFIP: Final = "afip"
+CERTIFICATE_WARNING: Final = 30
+"""Days before its end from which `doctor` warns of a certificate."""
 ACCOUNTS_LIFE: Final = 15.0
 """Seconds for which a process remembers the channels; a new secret works everywhere within that time."""
 
@@ -122,6 +150,24 @@ class WhatsAppDoor:
         self._remembered.clear()
 
 
+@frozen
+class Keys:
+    """The encryption keys by name, the one that seals first, and what lies under them; in memory nothing does."""
+
+    names: tuple[str, ...]
+    _sealed: SqlSealed | None
+
+    async def in_use(self) -> Mapping[str, int]:
+        """Return how many values are under each key."""
+        return {} if self._sealed is None else await self._sealed.in_use()
+
+    async def rotate(self) -> AsyncIterator[Turned]:
+        """Bring everything under the first key, beside whatever else runs, and tell after each batch how far it is."""
+        if self._sealed is not None:
+            async for turned in self._sealed.rotate(first=self.names[0]):
+                yield turned
+
+
 @frozen(kw_only=True)
 class App:
     """A running system: the services, and what its entry points need besides."""
@@ -137,6 +183,10 @@ class App:
     sessions: Sessions
     machines: Machines
     audit: Audit
+    colleagues: Colleagues
+    tenants: Tenants
+    credentials: Credentials
+    keys: Keys
     customers: Customers
     jobs: Jobs
     messaging: Messaging
@@ -148,6 +198,8 @@ class App:
     whatsapp: WhatsAppDoor
     limiter: RateLimiter = field(repr=False)
     idempotency: IdempotencyKeys = field(repr=False)
+    console_digest: Digest = field(repr=False)
+    """For what the console's forms carry, under a key of its own."""
     closing: tuple[Callable[[], Awaitable[None]], ...] = field(repr=False)
     checks: Mapping[str, Callable[[], Awaitable[str]]] = field(repr=False)
     """For `doctor`: each configured service by name; a check returns a line or raises."""
@@ -179,7 +231,9 @@ def build(settings: Settings, *, clock: Clock = now, new_id: NewId = new_id) -> 
     otp_rules = OtpRules()
     buffer, positions, limiter, codes, closing, checks = _volatile(settings, rules, otp_rules, clock)
     whatsapp = WhatsAppDoor(store.secrets)
-    channel = WhatsAppChannel(settings.whatsapp_api_url, accounts=whatsapp.account_of)
+    graph = Graph(settings.whatsapp_api_url)
+    channel = WhatsAppChannel(graph, accounts=whatsapp.account_of)
+    phones, sms = _phones(settings, store, whatsapp, graph)
 
     async def afip_credentials(tenant: str) -> AfipCredentials:
         values = await store.secrets.get(tenant, AFIP)
@@ -194,6 +248,7 @@ def build(settings: Settings, *, clock: Clock = now, new_id: NewId = new_id) -> 
         credentials=afip_credentials,
         tickets=store.tickets,
         clock=clock,
+        trail=store.trail,
     )
     model, close_model = _language_model(settings)
     media = MemoryMedia() if settings.database_url.startswith("memory:") else FileMedia(settings.var / "media")
@@ -209,14 +264,16 @@ def build(settings: Settings, *, clock: Clock = now, new_id: NewId = new_id) -> 
         new_id,
     )
     machines = Machines(store.begin, store.service_tokens, new_bearer, clock, new_id)
-    second_factors = SecondFactors(store.begin, AuthenticatorApp(), limiter, digest, new_bearer, clock)
+    older = tuple(keyed_digest(derived_key(each, "digest")) for each in settings.old_secret_keys)
+    second_factors = SecondFactors(store.begin, AuthenticatorApp(), limiter, digest, new_bearer, clock, older)
+    hasher = Argon2Passwords()
     otp = Otp(
         store.begin,
         store.accounts,
         store.directory,
         codes,
         limiter,
-        _phones(),
+        phones,
         second_factors,
         sessions,
         digest,
@@ -229,14 +286,14 @@ def build(settings: Settings, *, clock: Clock = now, new_id: NewId = new_id) -> 
         store.begin,
         store.accounts,
         store.directory,
-        Argon2Passwords(),
+        hasher,
         limiter,
         second_factors,
         sessions,
         clock,
         new_id,
     )
-    identity = Identity(store.directory, sessions, machines, seeded=settings.env != "production")
+    identity = Identity(store.directory, sessions, machines, seeded=settings.env == "development")
     customers = Customers(store.begin, store.customers, clock, new_id)
     jobs = Jobs(
         store.begin,
@@ -267,6 +324,8 @@ def build(settings: Settings, *, clock: Clock = now, new_id: NewId = new_id) -> 
         local_day,
         clock,
         new_id,
+        turn=_patience,
+        trail=store.trail,
     )
     notifications = Notifications(store.begin, store.deliveries, channel, InvoiceDocuments(invoicing), clock, new_id)
     telling = Telling(notifications, customers, identity, _zone_named)
@@ -290,6 +349,10 @@ def build(settings: Settings, *, clock: Clock = now, new_id: NewId = new_id) -> 
         sessions=sessions,
         machines=machines,
         audit=Audit(store.audit),
+        colleagues=Colleagues(store.begin, sessions, phones.normalise, clock, new_id),
+        tenants=Tenants(store.begin, store.directory, hasher, phones.normalise, clock, new_id),
+        credentials=Credentials(store.begin, store.secrets, clock),
+        keys=Keys(vault.names, store.sealed if isinstance(store, SqlStore) else None),
         customers=customers,
         jobs=jobs,
         messaging=messaging,
@@ -301,13 +364,16 @@ def build(settings: Settings, *, clock: Clock = now, new_id: NewId = new_id) -> 
         whatsapp=whatsapp,
         limiter=limiter,
         idempotency=store.idempotency,
-        closing=(store.close, *closing, channel.close, close_model),
+        console_digest=keyed_digest(derived_key(settings.secret_key, "console")),
+        closing=(store.close, *closing, graph.close, sms.close, close_model),
         checks={
-            "database": _said(store.ping, "answers"),
+            "database": store.examined if isinstance(store, SqlStore) else _said(store.ping, "answers"),
             **checks,
             **({} if settings.broker_url is None else {"broker": _broker_answers(settings.broker_url)}),
-            "whatsapp": _said(channel.ping, settings.whatsapp_api_url),
+            "whatsapp": _said(graph.ping, settings.whatsapp_api_url),
+            **({"twilio": _said(sms.ping, settings.twilio_api_url)} if settings.twilio_api_url else {}),
             "afip": _said(authority.ping, settings.afip_wsfe_url),
+            "afip_certificates": _certificates(store, clock),
         },
     )
 
@@ -349,13 +415,33 @@ def _volatile(
     )
 
 
-def _phones() -> Phones:
-    nothing = MemoryCodeChannel(refuses=CodeRefused("no channel"))
+def _phones(settings: Settings, store: Store, whatsapp: WhatsAppDoor, graph: Graph) -> tuple[Phones, TwilioSms]:
+    """Return the ways to phones; codes of tenants without a channel of their own go out from the house's."""
+    house = settings.house_tenant
 
-    async def delivered(_: str, __: str) -> bool:
-        return True
+    async def whatsapp_of(tenant: str | None) -> WhatsAppAccount:
+        try:
+            return await whatsapp.account_of(tenant or house or "")
+        except NotFound:
+            return await whatsapp.account_of(house or "")
 
-    return Phones(normalise=normaliser(), whatsapp=nothing, sms=nothing, delivered=delivered)
+    async def twilio_of(tenant: str | None) -> TwilioAccount:
+        # Without an address nobody has a way to send.
+        for each in dict.fromkeys(each for each in (tenant, house) if each and settings.twilio_api_url):
+            values = await store.secrets.get(each, TWILIO)
+            if values is not None:
+                return TwilioAccount(**values)
+        msg = f"{tenant or 'the house'} has no SMS channel"
+        raise NotFound(msg)
+
+    sms = TwilioSms(settings.twilio_api_url or "", twilio_of)
+    phones = Phones(
+        normalise=normaliser(mobile=True),
+        whatsapp=WhatsAppCodes(graph, whatsapp_of),
+        sms=sms,
+        delivered=ReportedArrivals(store.inbox, arrivals, house),
+    )
+    return phones, sms
 
 
 def _language_model(settings: Settings) -> tuple[LanguageModel, Callable[[], Awaitable[None]]]:
@@ -365,6 +451,33 @@ def _language_model(settings: Settings) -> tuple[LanguageModel, Callable[[], Awa
 
     model = OpenAIModel(settings.openai_base_url, settings.openai_api_key, settings.openai_model)
     return model, model.close
+
+
+async def _patience(waited: int) -> bool:
+    """Wait for a busy series of vouchers: up to ten seconds in all, in growing steps."""
+    if waited >= 12:  # noqa: PLR2004 - 0.1 + 0.2 + ... + 1 + 1 + 1
+        return False
+    await asyncio.sleep(min(0.1 * (waited + 1), 1.0))
+    return True
+
+
+def _certificates(store: Store, clock: Clock) -> Callable[[], Awaitable[str]]:
+    """Say when the next of the tenants' certificates expires; one that has expired is a failure."""
+
+    async def check() -> str:
+        ends = {
+            tenant: valid_until(AfipCredentials(**values)) - clock()
+            for tenant, _, values in await store.secrets.all(AFIP)
+        }
+        if expired := sorted(tenant for tenant, left in ends.items() if left <= timedelta()):
+            msg = f"the AFIP certificate of {', '.join(expired)} has expired: ask for a new one"
+            raise Unavailable(msg)
+        soon = sorted((left.days, tenant) for tenant, left in ends.items() if left.days < CERTIFICATE_WARNING)
+        if soon:
+            return "WARNING: expires soon: " + ", ".join(f"{tenant} in {days} days" for days, tenant in soon)
+        return f"{len(ends)} valid for {CERTIFICATE_WARNING} days and more"
+
+    return check
 
 
 def _said(ping: Callable[[], Awaitable[object]], line: str) -> Callable[[], Awaitable[str]]:

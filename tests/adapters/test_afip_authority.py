@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import re
 import ssl
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -23,10 +24,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
-from adapters.afip import AfipCredentials
-from adapters.afip.soap import LARGEST_ANSWER, session_for
+from adapters.afip import AfipCredentials, valid_until
+from adapters.afip.breaker import Breaker
+from adapters.afip.soap import LARGEST_ANSWER, described, session_for
 from adapters.afip.tickets import fingerprint
-from core.invoicing import AnswerLost, Receiver, Refused
+from adapters.memory.invoices import MemoryTrail
+from adapters.memory.pauses import Steps
+from core.invoicing import AnswerLost, Authorisation, Receiver, Refused
 from core.kernel.errors import NotFound, Unavailable
 from core.kernel.money import Line
 from tests.adapters.afip_bench import (
@@ -116,9 +120,9 @@ async def test_what_is_given_away_does_not_disturb(afip: Bench) -> None:
     assert [each["Id"] for each in kept["body"]["Iva"]["AlicIva"]] == [5]
 
 
-async def test_other_money_than_pesos_is_refused_without_asking(afip: Bench) -> None:
-    with pytest.raises(Refused, match="USD"):
-        await afip.authority().authorise(evolve(an_invoice(), currency="USD"))
+async def test_money_that_afip_does_not_know_is_refused_without_asking(afip: Bench) -> None:
+    with pytest.raises(Refused, match="XAU"):
+        await afip.authority().authorise(evolve(an_invoice(), currency="XAU"))
     assert afip.asked == []
 
 
@@ -176,12 +180,10 @@ async def test_trouble_at_afip_leaves_the_outcome_open(afip: Bench, code: str) -
 
 
 @pytest.mark.parametrize("kind", ["cut", "http500"])
-async def test_a_question_that_gets_no_answer_is_unavailable(afip: Bench, kind: str) -> None:
+async def test_a_question_that_gets_no_answer_twice_is_unavailable(afip: Bench, kind: str) -> None:
     authority = afip.authority()
-    await afip.fault(kind, "*")
-    with pytest.raises(Unavailable):
-        await authority.find(an_invoice())
     for operation in ("FECompUltimoAutorizado", "FECompConsultar", "FEDummy"):
+        await afip.fault(kind, operation)
         await afip.fault(kind, operation)
     for question in (
         authority.last_authorised("t", an_invoice().series),
@@ -256,7 +258,7 @@ async def test_find_compares_receiver_total_and_date(afip: Bench) -> None:
     assert await authority.find(invoice) is None
     authorisation = await authority.authorise(invoice)
     others = (
-        an_invoice(receiver=evolve(COMPANY, document_number="30712345680")),
+        an_invoice(receiver=evolve(COMPANY, document_number="33693450239")),
         an_invoice(receiver=COMPANY, issued_on=TODAY + timedelta(days=1)),
         an_invoice(receiver=COMPANY, lines=(Line(description="x", quantity=Decimal(1), unit_price=Decimal(7)),)),
     )
@@ -452,3 +454,115 @@ async def test_a_server_that_is_not_trusted_was_not_asked(afip: Bench, tmp_path:
     with https(tmp_path, old=False) as (url, _), pytest.raises(Unavailable) as failure:
         await afip.authority(wsfe_url=url).authorise(an_invoice())
     assert type(failure.value) is Unavailable
+
+
+@pytest.mark.parametrize("kind", ["cut", "http500"])
+async def test_a_question_that_gets_no_answer_once_is_asked_again(afip: Bench, kind: str) -> None:
+    authority = afip.authority()
+    await authority.authorise(an_invoice())
+    await afip.fault(kind, "FECompUltimoAutorizado")
+    assert await authority.last_authorised("t", an_invoice().series) == 1
+
+
+async def test_a_request_for_a_cae_is_never_repeated(afip: Bench) -> None:
+    authority = afip.authority()
+    await authority.last_authorised("t", an_invoice().series)
+    afip.asked.clear()
+    await afip.fault("cut")
+    with pytest.raises(AnswerLost):
+        await authority.authorise(an_invoice())
+    assert len(afip.asked) == 1
+    assert await afip.vouchers() == []
+
+
+async def test_who_does_not_answer_is_left_alone_for_a_while(afip: Bench) -> None:
+    time = [0.0]
+    authority = afip.authority(breaker=Breaker("AFIP", after=3, rest=10.0, clock=lambda: time[0]))
+    await authority.last_authorised("t", an_invoice().series)
+    for _ in range(3):
+        await afip.fault("cut")
+        with pytest.raises(AnswerLost):
+            await authority.authorise(an_invoice())
+    afip.asked.clear()
+    with pytest.raises(Unavailable, match="was not asked") as refusal:
+        await authority.authorise(an_invoice())
+    assert (type(refusal.value), afip.asked) == (Unavailable, [])
+    time[0] = 10.0
+    assert (await authority.authorise(an_invoice())).cae
+    assert await authority.last_authorised("t", an_invoice().series) == 1
+
+
+async def test_every_call_about_a_voucher_is_kept_without_the_ticket(afip: Bench) -> None:
+    trail = MemoryTrail(Steps())
+    authority = afip.authority(trail=trail)
+    invoice = an_invoice()
+    await authority.last_authorised(invoice.tenant, invoice.series)
+    yes = await authority.authorise(invoice)
+    await authority.find(invoice)
+    await afip.fault("cut", after_effect=True)
+    with pytest.raises(AnswerLost):
+        await authority.authorise(an_invoice())
+    lost, found, asked = await trail.of(invoice.tenant, [invoice.id], limit=10)
+    assert [each.operation for each in (lost, found, asked)] == ["FECAESolicitar", "FECompConsultar", "FECAESolicitar"]
+    assert (lost.response, "does not answer" in lost.failure) == ("", True)
+    assert yes.cae in asked.response
+    assert "<ns0:ImpTotal>18150.91</ns0:ImpTotal>" in asked.request
+    for each in (lost, found, asked):
+        assert "Token>-</" in each.request
+        assert "Sign>-</" in each.request
+        assert re.search(r"[A-Za-z0-9+/=]{60}", each.request) is None
+    assert await trail.of("other", [invoice.id], limit=10) == []
+
+
+async def test_many_vouchers_are_authorised_in_one_request(afip: Bench) -> None:
+    authority = afip.authority()
+    invoices = [an_invoice(number) for number in (1, 2, 3)]
+    assert await authority.most_at_once("t", invoices[0].series) == 250
+    afip.asked.clear()
+    given = await authority.authorise_many(invoices)
+    assert len({each.cae for each in given if isinstance(each, Authorisation)}) == 3
+    assert len(afip.asked) == 1
+    assert [each["number"] for each in await afip.vouchers()] == [3, 2, 1]
+
+
+async def test_after_the_first_refusal_none_of_many_is_considered(afip: Bench) -> None:
+    bad = evolve(an_invoice(2), receiver=evolve(SOMEBODY, document_type="DNI", document_number="0"))
+    yes, no, after, last = await afip.authority().authorise_many([an_invoice(1), bad, an_invoice(3), an_invoice(4)])
+    assert isinstance(yes, Authorisation)
+    assert isinstance(no, Refused)
+    assert [each.code for each in no.observations] == [10015]
+    assert (after, last) == (None, None)
+    assert [each["number"] for each in await afip.vouchers()] == [1]
+
+
+async def test_a_lost_answer_to_many_is_lost_as_a_whole(afip: Bench) -> None:
+    await afip.fault("cut", after_effect=True)
+    authority = afip.authority()
+    with pytest.raises(AnswerLost):
+        await authority.authorise_many([an_invoice(1), an_invoice(2)])
+    for number in (1, 2):
+        found = await authority.find(an_invoice(number))
+        assert found is not None
+        assert found.same
+
+
+async def test_a_request_of_many_that_is_refused_as_a_whole_is_the_first_one_s_refusal(afip: Bench) -> None:
+    await afip.fault("error", code="10005", text="Punto de venta no habilitado")
+    first, second = await afip.authority().authorise_many([an_invoice(1), an_invoice(2)])
+    assert isinstance(first, Refused)
+    assert second is None
+
+
+async def test_the_end_of_a_certificate_is_known(afip: Bench) -> None:
+    soon = await afip.certificate(days=20)
+    assert valid_until(soon).date() == TODAY + timedelta(days=20)
+    with pytest.raises(Refused, match="cannot be read"):
+        valid_until(AfipCredentials(certificate="x", key="y"))
+
+
+async def test_no_description_is_read_after_the_first(afip: Bench) -> None:
+    """Another authority, another address: the same description."""
+    before = described("wsfev1.wsdl")
+    await afip.authority().ping()
+    await afip.authority(wsfe_url=afip.wsfe_url + "?x").ping()
+    assert described("wsfev1.wsdl") is before

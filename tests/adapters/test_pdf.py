@@ -17,10 +17,11 @@ import segno
 from attrs import evolve
 
 from adapters.pdf import TypstPrinter
-from adapters.pdf.printer import amount, clean, percent, plain, render
+from adapters.pdf.printer import MASK, SYMBOLS, _lines, amount, clean, percent, plain, render
 from core.invoicing import Authorisation, Invoice, NotIssued, Receiver, qr_text
-from core.kernel.money import Line
+from core.kernel.money import Line, RateTotal, totals
 from tests.adapters.afip_bench import COMPANY, SOMEBODY, an_invoice
+from tests.contracts.fiscal import TAKEN, TODAY, corrected, line
 from tests.contracts.samples import NOW
 
 pytestmark = pytest.mark.anyio
@@ -190,10 +191,82 @@ def test_what_no_font_has_is_left_out() -> None:
     assert clean("x" * 21).replace("\u200b", "") == "x" * 21
 
 
+async def test_a_note_says_what_it_corrects_and_why() -> None:
+    note = evolve(issued(receiver=ANA), kind="credit_note", corrects=(corrected(),), reason="No enfriaba")
+    text = await text_of(note)
+    assert " NOTA DE CRÉDITO " in text
+    assert " B COD. 008 " in text
+    assert "Comprobante asociado Factura B 00001-00000001 del 20/11/2026" in text
+    assert "Motivo No enfriaba" in text
+    debit = evolve(note, kind="debit_note", corrects=(), corrects_period=(date(2026, 10, 1), date(2026, 10, 31)))
+    text = await text_of(debit)
+    assert " NOTA DE DÉBITO " in text
+    assert "Período asociado 01/10/2026 al 31/10/2026" in text
+
+
+@pytest.mark.parametrize("name", TAKEN)
+async def test_whatever_afip_takes_is_printed_and_its_rows_add_up(name: str) -> None:
+    submitted = TAKEN[name].submit(number=1, issued_on=TODAY, at=NOW)
+    invoice = submitted.issue(Authorisation(cae="71234567890123", expires_on=date(2026, 11, 30)), at=NOW)
+    text = await text_of(invoice)
+    assert f"COD. {invoice.voucher_type:03}" in text
+    assert f"Importe total {SYMBOLS[invoice.currency]} {amount(invoice.totals.total)}" in text
+    rows = _lines(invoice.lines, invoice.totals, split=invoice.letter == "A")
+    shown = sum(Decimal(row[-1].replace(".", "").replace(",", ".")) for row in rows)
+    sums = invoice.totals
+    assert shown == sums.total - sums.taxes - (sums.vat if invoice.letter == "A" else 0)
+
+
+async def test_everything_beside_the_taxed_is_named() -> None:
+    submitted = TAKEN["A of everything"].submit(number=1, issued_on=TODAY, at=NOW)
+    text = await text_of(submitted.issue(Authorisation(cae="71234567890123", expires_on=TODAY), at=NOW))
+    for wanted in (
+        "Exento 250,10",
+        "No gravado 80,80",
+        "Importe neto no gravado $ 80,80",
+        "Importe exento $ 250,10",
+        "Percepción de IIBB 3 % $ 30,00",
+        "Tasa vial 5 % $ 0,50",
+        "Importe otros tributos $ 30,50",
+    ):
+        assert wanted in text
+
+
+async def test_foreign_money_and_a_credit_invoice_say_how_they_are_paid() -> None:
+    for name, wanted in (
+        ("dollars", ("Moneda y cotización USD 1 = $ 1500,25", "Importe total US$ 1.210,00")),
+        (
+            "a credit invoice",
+            (
+                "FACTURA DE CRÉDITO ELECTRÓNICA MIPYME (FCE)",
+                "CBU del emisor 0170099220000067797370",
+                "Sistema de Circulación Abierta",
+                "Referencia comercial OC 77",
+            ),
+        ),
+    ):
+        submitted = TAKEN[name].submit(number=1, issued_on=TODAY, at=NOW)
+        text = await text_of(submitted.issue(Authorisation(cae="71234567890123", expires_on=TODAY), at=NOW))
+        for each in wanted:
+            assert each in text
+
+
+def test_the_tax_of_a_note_that_is_given_to_the_cent_is_in_its_rows() -> None:
+    lines = (line("0.50"),)
+    exact = totals(lines, exact=(RateTotal(Decimal(21), Decimal("0.50"), Decimal("0.11")),))
+    assert [row[-1] for row in _lines(lines, exact, split=False)] == ["0,61"]
+    assert [
+        row[-1]
+        for row in _lines(
+            lines, evolve(exact, rates=(RateTotal(Decimal(21), Decimal("0.50"), Decimal("0.10")),)), split=False
+        )
+    ] == ["0,60"]
+
+
 @pytest.mark.parametrize("receiver", [ANA, COMPANY], ids=["B", "A"])
 async def test_the_qr_code_is_that_of_the_text_module_by_module(receiver: Receiver) -> None:
     invoice = issued(receiver=receiver)
-    wanted = segno.make(qr_text(invoice), error="m", micro=False)
+    wanted = segno.make(qr_text(invoice), error="m", micro=False, mask=MASK)
     reader = await printed(invoice)
     assert _modules(reader, len(wanted.matrix)) == [[bool(each) for each in row] for row in wanted.matrix]
 

@@ -70,3 +70,9 @@ def test_a_phone_that_is_taken_is_its_own_form(text: str) -> None:
     except CuadrillaError:
         return
     assert normalise(kept) == kept == e164(kept)
+
+
+@pytest.mark.parametrize("written", ["11 5555-0001", "+54 11 5555-0001", "011 15 5555-0001", "+5491155550001"])
+def test_where_a_mobile_is_asked_for_the_nine_may_be_left_out(written: str) -> None:
+    assert normaliser(mobile=True)(written) == "+5491155550001"
+    assert normaliser(mobile=True)("+598 2 901 2345") == "+59829012345"

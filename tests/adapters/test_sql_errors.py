@@ -48,11 +48,11 @@ async def test_a_promise_of_the_schema_names_its_constraint(migrated: str) -> No
         {"tenant": MINE, "id": id_, "name": "A", "role": "owner", "active": True, "token_hash": "one"}
         for id_ in ("user_1", "user_2")
     ]
-    await database.change(sa.insert(users).values(rows[0]))
+    await database.change(sa.insert(users).values(rows[0]), tenant=MINE)
     with pytest.raises(Taken) as of_a_column:
-        await database.change(sa.insert(users).values(rows[1]))
+        await database.change(sa.insert(users).values(rows[1]), tenant=MINE)
     with pytest.raises(Taken) as of_the_key:
-        await database.change(sa.insert(users).values(rows[0] | {"token_hash": "two"}))
+        await database.change(sa.insert(users).values(rows[0] | {"token_hash": "two"}), tenant=MINE)
     assert (of_a_column.value.constraint, of_the_key.value.constraint) == ("uq_users_token_hash", "pk_users")
     assert isinstance(of_a_column.value, Conflict)
     await database.close()
@@ -61,7 +61,7 @@ async def test_a_promise_of_the_schema_names_its_constraint(migrated: str) -> No
 async def test_a_column_that_must_not_be_empty_is_a_broken_promise_too(migrated: str) -> None:
     database = Database(migrated, pool_size=1)
     with pytest.raises(Taken):
-        await database.change(sa.insert(settlements).values(ROW | {"state": None}))
+        await database.change(sa.insert(settlements).values(ROW | {"state": None}), tenant=MINE)
     await database.close()
 
 
@@ -77,7 +77,7 @@ async def test_a_text_that_no_database_can_keep_is_refused(migrated: str) -> Non
 async def test_a_number_that_no_database_can_keep_is_refused(migrated: str) -> None:
     database = Database(migrated, pool_size=1)
     with pytest.raises(Invalid, match="no place"):
-        await database.change(sa.insert(settlements).values(ROW | {"attempts": 2**70}))
+        await database.change(sa.insert(settlements).values(ROW | {"attempts": 2**70}), tenant=MINE)
     await database.close()
 
 
@@ -90,19 +90,19 @@ async def test_postgresql_refuses_what_sqlite_would_keep(postgres_url: str) -> N
             async with store.begin(ACTOR) as tx:
                 await tx.customers.save(a_customer("cust_\0"))
         with pytest.raises(Invalid, match="no place"):
-            await store._database.change(sa.insert(settlements).values(ROW | {"attempts": 2**40}))
+            await store._database.change(sa.insert(settlements).values(ROW | {"attempts": 2**40}), tenant=MINE)
 
 
 async def test_an_instant_without_a_zone_is_refused_in_the_core_s_words(migrated: str) -> None:
     database = Database(migrated, pool_size=1)
     with pytest.raises(Invalid):
-        await database.rows(sa.select(outbox).where(outbox.c.at > datetime(2026, 11, 20)))  # noqa: DTZ001 - what is tried
+        naive = datetime(2026, 11, 20)  # noqa: DTZ001 - what is tried
+        await database.rows(sa.select(outbox).where(outbox.c.at > naive), tenant=MINE)
     await database.close()
 
 
 async def test_a_database_without_tables_says_what_it_lacks(url: str) -> None:
     async with stores(url) as (store,):
-        await store.ping()
         with pytest.raises(Unavailable, match="lacks a migration"):
             await store.jobs.get(MINE, "job_1")
         with pytest.raises(Unavailable, match="lacks a migration"):
@@ -121,9 +121,9 @@ async def test_a_column_that_is_not_there_yet_is_a_lacking_migration(migrated: s
 async def test_a_statement_that_is_wrong_is_a_defect(migrated: str) -> None:
     database = Database(migrated, pool_size=1)
     with pytest.raises(RuntimeError, match=r"refused|syntax"):
-        await database.rows(sa.text("selec 1"))
+        await database.rows(sa.text("selec 1"), tenant=MINE)
     with pytest.raises(RuntimeError):
-        await database.rows(sa.select(sa.bindparam("missing")))
+        await database.rows(sa.select(sa.bindparam("missing")), tenant=MINE)
     await database.close()
 
 
@@ -148,6 +148,9 @@ async def test_a_file_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> No
 
 
 async def test_connections_that_were_cut_are_made_anew(postgres_url: str) -> None:
+    from adapters.sql import upgrade
+
+    upgrade(postgres_url)
     async with stores(postgres_url) as (store,):
         await store.ping()
         cut(postgres_url)

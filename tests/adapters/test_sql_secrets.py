@@ -8,11 +8,19 @@ import pytest
 import sqlalchemy as sa
 
 from adapters.crypto.vault import Unsealable
+from adapters.sql import SqlStore
 from adapters.sql.migrate import connected
 from adapters.sql.tables import credentials, tickets
+from core.kernel.actor import Actor
 from tests.adapters.sql_bench import sqlite_url, stores
+from tests.contracts.samples import NOW
 
 TOKEN = "EAAG-plain-token-of-the-channel"
+
+
+async def put(store: SqlStore, tenant: str, purpose: str, values: dict[str, str], *, label: str) -> None:
+    async with store.begin(Actor(tenant=tenant, id="user_1", role="owner", correlation="corr_1")) as tx:
+        await tx.credentials.put(tenant, purpose, values, label=label, at=NOW)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -29,7 +37,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 async def test_the_plain_text_of_a_secret_is_nowhere_in_its_row(url: str) -> None:
     async with stores(url) as (store,):
-        await store.secrets.put("demo", "whatsapp:1", {"token": TOKEN}, label="+54 11")
+        await put(store, "demo", "whatsapp:1", {"token": TOKEN}, label="+54 11")
         await store.tickets.save("afip:30712345671", TOKEN)
         assert await store.secrets.get("demo", "whatsapp:1") == {"token": TOKEN}
         assert await store.tickets.load("afip:30712345671") == TOKEN
@@ -46,7 +54,7 @@ async def test_the_plain_text_of_a_secret_is_nowhere_in_its_row(url: str) -> Non
 
 async def test_no_file_of_the_database_holds_the_plain_text(tmp_path: Path) -> None:
     async with stores(sqlite_url(tmp_path)) as (store,):
-        await store.secrets.put("demo", "whatsapp:1", {"token": TOKEN}, label="readable")
+        await put(store, "demo", "whatsapp:1", {"token": TOKEN}, label="readable")
         written = b"".join(file.read_bytes() for file in tmp_path.iterdir())
     assert b"readable" in written
     assert TOKEN.encode() not in written
@@ -55,7 +63,7 @@ async def test_no_file_of_the_database_holds_the_plain_text(tmp_path: Path) -> N
 @pytest.mark.parametrize("moved", [{"tenant": "other"}, {"purpose": "whatsapp:2"}])
 async def test_a_secret_that_was_moved_in_the_table_is_refused(url: str, moved: dict[str, str]) -> None:
     async with stores(url) as (store,):
-        await store.secrets.put("demo", "whatsapp:1", {"token": TOKEN}, label="")
+        await put(store, "demo", "whatsapp:1", {"token": TOKEN}, label="")
         with connected(url) as connection:
             connection.execute(sa.update(credentials).values(moved))
         place = {"tenant": "demo", "purpose": "whatsapp:1"} | moved
@@ -79,8 +87,8 @@ async def test_a_ticket_that_was_moved_in_the_table_is_refused(url: str) -> None
 
 async def test_a_prefix_is_no_pattern(url: str) -> None:
     async with stores(url) as (store,):
-        await store.secrets.put("demo", "whatsapp:1", {"token": "a"}, label="")
-        await store.secrets.put("demo", "afip", {"key": "b"}, label="")
+        await put(store, "demo", "whatsapp:1", {"token": "a"}, label="")
+        await put(store, "demo", "afip", {"key": "b"}, label="")
         assert await store.secrets.all("%") == []
         assert [purpose for _, purpose, _ in await store.secrets.all("whatsapp:")] == ["whatsapp:1"]
 

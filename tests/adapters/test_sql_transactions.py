@@ -90,7 +90,7 @@ async def test_processes_that_write_at_once_wait_and_none_fails(url: str) -> Non
     ends = [((await process.communicate())[1], process.returncode) for process in processes]
     assert ends == [(b"", 0)] * 2
     async with stores(url) as (store,):
-        rows = await store._database.rows(sa.text("select count(*) from jobs"))
+        rows = await store._database.rows(sa.text("select count(*) from jobs"), tenant=MINE)
     assert [tuple(row) for row in rows] == [(80,)]
 
 

@@ -17,7 +17,17 @@ SRC: Final = ROOT / "src"
 FILES: Final = sorted(SRC.rglob("*.py"))
 FIVE: Final = {"__init__", "events", "model", "ports", "service"}
 CONCEPTS: Final = {
-    "invoicing": {"qr", "voucher"},
+    "invoicing": {
+        "authorising",
+        "explanations",
+        "notes",
+        "outcome",
+        "parties",
+        "preflight",
+        "qr",
+        "terms",
+        "voucher",
+    },
     "messaging": {"aggregation"},
     "notifications": {"templates"},
     "tracking": {"eta", "geo"},

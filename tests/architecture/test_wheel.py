@@ -49,6 +49,7 @@ def test_every_module_and_every_file_that_one_reads_is_shipped(wheel: zipfile.Zi
         "entrypoints/http/templates/*.html",
         "entrypoints/http/static/*.css",
         "entrypoints/http/static/*.js",
+        "entrypoints/console/templates/*.html",
         "entrypoints/sandbox/desk/templates/*.html",
         "entrypoints/sandbox/desk/static/*.js",
         "adapters/afip/wsdl/*.wsdl",

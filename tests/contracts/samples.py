@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from core.customers import Customer
 from core.invoicing import Authorisation, Invoice, Issuer, Receiver
@@ -46,6 +46,11 @@ class Counter:
     def __call__(self, kind: str) -> str:
         self._given[kind] = self._given.get(kind, 0) + 1
         return f"{kind}_{self._given[kind]}"
+
+
+def acting_for(tenant: str) -> Actor:
+    """Return the actor as one of the tenant: nobody writes what is another's."""
+    return evolve(ACTOR, tenant=tenant)
 
 
 def reacting(fact_id: str, reaction: str) -> Actor:

@@ -9,19 +9,19 @@ import pytest
 from core.customers import Customer, CustomerNotFound, IdentityTaken
 from core.kernel.errors import Invalid, StaleVersion
 from tests.contracts.conftest import Store
-from tests.contracts.samples import ACTOR, MINE, NOW, OTHER, a_customer
+from tests.contracts.samples import ACTOR, MINE, NOW, OTHER, a_customer, acting_for
 
 PHONE, SCOPED = "whatsapp:5491155550001", "whatsapp:AR.123"
 
 
 async def save(store: Store, *customers: Customer) -> None:
-    async with store.begin(ACTOR) as tx:
-        for customer in customers:
+    for customer in customers:
+        async with store.begin(acting_for(customer.tenant)) as tx:
             await tx.customers.save(customer)
 
 
 async def known_as(store: Store, *identities: str, tenant: str = MINE) -> str | None:
-    async with store.begin(ACTOR) as tx:
+    async with store.begin(acting_for(tenant)) as tx:
         known = await tx.customers.known_as(tenant, identities)
     return None if known is None else known.id
 

@@ -9,11 +9,11 @@ import pytest
 from core.kernel.errors import Invalid, StaleVersion
 from core.notifications import Delivery, DeliveryNotFound
 from tests.contracts.conftest import Store
-from tests.contracts.samples import ACTOR, MINE, NOW, OTHER, a_delivery
+from tests.contracts.samples import ACTOR, MINE, NOW, OTHER, a_delivery, acting_for
 
 
 async def save(store: Store, delivery: Delivery) -> Delivery:
-    async with store.begin(ACTOR) as tx:
+    async with store.begin(acting_for(delivery.tenant)) as tx:
         return await tx.deliveries.save(delivery)
 
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 import pytest
 
 from core.identity import Tenant, User, UserNotFound
+from core.kernel.actor import Actor
 from core.kernel.errors import NotFound
 from tests.contracts.conftest import Store
-from tests.contracts.samples import MINE, OTHER, Hands
+from tests.contracts.samples import MINE, NOW, OTHER, Hands
 
 PALERMO = Tenant(id=MINE, name="Palermo", phone="+541150000000", zone="America/Argentina/Cordoba")
 MARTA = User(id="user_marta", tenant=MINE, name="Marta", role="dispatcher", phone="+5491150000001", token_hash="aa")
 CARLOS = User(id="user_carlos", tenant=MINE, name="Carlos", role="technician", active=False)
+
+
+async def put(store: Store, tenant: str, purpose: str, values: dict[str, str], *, label: str) -> None:
+    actor = Actor(tenant=tenant, id="user_marta", role="owner", correlation="corr_1")
+    async with store.begin(actor) as tx:
+        await tx.credentials.put(tenant, purpose, values, label=label, at=NOW)
 
 
 async def test_a_tenant_and_its_people_come_back_whole(store: Store) -> None:
@@ -59,18 +66,18 @@ async def test_enrolling_again_replaces_what_has_the_same_id(store: Store) -> No
 
 
 async def test_credentials_come_back_as_they_were_last_put(store: Store) -> None:
-    await store.secrets.put(MINE, "afip", {"key": "old"}, label="CUIT")
-    await store.secrets.put(MINE, "afip", {"key": "new", "certificate": "ñ"}, label="CUIT")
+    await put(store, MINE, "afip", {"key": "old"}, label="CUIT")
+    await put(store, MINE, "afip", {"key": "new", "certificate": "ñ"}, label="CUIT")
     assert await store.secrets.get(MINE, "afip") == {"key": "new", "certificate": "ñ"}
     assert await store.secrets.get(OTHER, "afip") is None
     assert await store.secrets.get(MINE, "whatsapp:1") is None
 
 
 async def test_credentials_are_found_by_the_beginning_of_their_purpose(store: Store) -> None:
-    await store.secrets.put(OTHER, "whatsapp:2", {"token": "b"}, label="")
-    await store.secrets.put(MINE, "whatsapp:1", {"token": "a"}, label="")
-    await store.secrets.put(MINE, "whatsapp_1", {"token": "c"}, label="")
-    await store.secrets.put(MINE, "afip", {"key": "d"}, label="")
+    await put(store, OTHER, "whatsapp:2", {"token": "b"}, label="")
+    await put(store, MINE, "whatsapp:1", {"token": "a"}, label="")
+    await put(store, MINE, "whatsapp_1", {"token": "c"}, label="")
+    await put(store, MINE, "afip", {"key": "d"}, label="")
     assert list(await store.secrets.all("whatsapp:")) == [
         (MINE, "whatsapp:1", {"token": "a"}),
         (OTHER, "whatsapp:2", {"token": "b"}),

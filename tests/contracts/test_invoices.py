@@ -6,21 +6,27 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
+from attrs import evolve
 
 from adapters.bridge import JobsAsWork
 from core.invoicing import (
     Authorisation,
+    Corrected,
+    Exchange,
     Invoice,
     InvoiceNotFound,
+    Mipyme,
     NoTaxProfile,
     Observation,
     Receiver,
     Series,
     SeriesBusy,
+    Tax,
+    Terms,
     Work,
 )
 from core.kernel.errors import Conflict, Invalid, NotFound, StaleVersion
-from core.kernel.money import Line
+from core.kernel.money import Line, RateTotal
 from tests.contracts.conftest import Store
 from tests.contracts.samples import (
     ACTOR,
@@ -31,6 +37,7 @@ from tests.contracts.samples import (
     a_cae,
     a_customer,
     a_job,
+    acting_for,
     an_invoice,
     an_issuer,
     scheduled,
@@ -41,12 +48,12 @@ B1 = Series(cuit="30712345671", point_of_sale=1, voucher_type=6)
 
 
 async def save(store: Store, invoice: Invoice) -> Invoice:
-    async with store.begin(ACTOR) as tx:
+    async with store.begin(acting_for(invoice.tenant)) as tx:
         return await tx.invoices.save(invoice)
 
 
 async def open_in(store: Store, series: Series, *, tenant: str = MINE) -> str | None:
-    async with store.begin(ACTOR) as tx:
+    async with store.begin(acting_for(tenant)) as tx:
         found = await tx.invoices.open_in(tenant, series)
     return None if found is None else found.id
 
@@ -201,3 +208,106 @@ async def test_only_completed_work_is_charged(store: Store, clock: Hands) -> Non
     )
     with pytest.raises(NotFound):
         await work.get(OTHER, "job_1")
+
+
+def a_note(
+    id_: str, *, kind: str = "credit_note", about: str = "inv_1", tenant: str = MINE, minutes: int = 0
+) -> Invoice:
+    at = NOW + timedelta(minutes=minutes)
+    corrected = Corrected(
+        invoice_id=about, voucher_type=6, point_of_sale=1, number=1, cuit="30712345671", issued_on=at.date()
+    )
+    return evolve(an_invoice(id_, tenant=tenant, at=at), kind=kind, corrects=(corrected,), reason="no enfriaba")
+
+
+async def test_everything_that_a_voucher_may_say_comes_back(store: Store) -> None:
+    terms = Terms(
+        concept="both",
+        service_from=date(2026, 10, 1),
+        service_to=date(2026, 10, 31),
+        due_on=date(2026, 12, 1),
+        issued_on=date(2026, 11, 19),
+        rate=Decimal("1480.5"),
+        paid_in_currency=True,
+        taxes=(Tax.at_rate(id_=7, base=Decimal(100), rate=Decimal("3.5"), description="IIBB CABA"),),
+        mipyme=Mipyme(cbu="0" * 22, reference="OC 1"),
+        exact=(RateTotal(Decimal(21), Decimal("15000.75"), Decimal("3150.17")),),
+    )
+    lines = (
+        *an_invoice().lines,
+        Line(
+            description="Sellado", quantity=Decimal(1), unit_price=Decimal(9), vat_rate=Decimal(0), treatment="exempt"
+        ),
+    )
+    note = evolve(a_note("inv_2"), terms=terms, lines=lines, currency="USD")
+    period = (date(2026, 10, 1), date(2026, 10, 31))
+    other = evolve(a_note("inv_3"), job_id=None, corrects=(), corrects_period=period)
+    for each in (evolve(note, facts=()), evolve(other, facts=())):
+        saved = await save(store, each)
+        assert await store.invoices.get(MINE, each.id) == saved == evolve(each, version=1)
+
+
+async def test_a_job_has_any_number_of_notes_beside_its_invoice(store: Store) -> None:
+    await save(store, an_invoice())
+    for number in (1, 2):
+        await save(store, a_note(f"note_{number}", minutes=number))
+    await save(store, a_note("note_3", kind="debit_note", minutes=-1))
+    await save(store, a_note("note_4", about="inv_9"))
+    await save(store, a_note("note_1", tenant=OTHER))
+    found = await store.invoices.of_job(MINE, "job_1")
+    assert (found and found.id) == "inv_1"
+    assert await store.invoices.of_job(MINE, "job_2") is None
+    async with store.begin(ACTOR) as tx:
+        notes = await tx.invoices.notes_of(MINE, "inv_1")
+        assert await tx.invoices.notes_of(MINE, "inv_2") == []
+        found = await tx.invoices.of_job(MINE, "job_1")
+    assert [each.id for each in notes] == ["note_3", "note_1", "note_2"]
+    assert (found and found.id) == "inv_1"
+
+
+async def test_vouchers_of_one_request_are_open_side_by_side_and_the_lowest_number_comes_first(store: Store) -> None:
+    drafts = [await save(store, an_invoice(f"inv_{n}", job_id=f"job_{n}")) for n in range(3)]
+    async with store.begin(ACTOR) as tx:
+        for slot in (2, 0, 1):
+            day = date(2026, 11, 20)
+            numbered = drafts[slot].submit(number=slot + 5, issued_on=day, at=NOW, batch="batch_1", slot=slot)
+            drafts[slot] = await tx.invoices.save(numbered)
+    assert await open_in(store, B1) == "inv_0"
+    with pytest.raises(SeriesBusy):
+        await save(store, submitted(an_invoice("inv_9", job_id="job_9"), 9))
+    found = await store.invoices.unanswered(before=NOW + timedelta(minutes=1), limit=2)
+    assert list(found) == [(MINE, "inv_0"), (MINE, "inv_1")]
+    await save(store, drafts[0].issue(a_cae(5), at=NOW))
+    assert await open_in(store, B1) == "inv_1"
+    with pytest.raises(SeriesBusy):  # the first place is free, the number is not
+        await save(store, submitted(an_invoice("inv_9", job_id="job_9"), 6))
+    stored = await store.invoices.get(MINE, "inv_2")
+    assert (stored.batch, stored.slot) == ("batch_1", 2)
+
+
+async def test_the_newest_day_of_a_series_is_that_of_its_issued_vouchers(store: Store) -> None:
+    async def newest() -> date | None:
+        async with store.begin(ACTOR) as tx:
+            return await tx.invoices.newest_day(MINE, B1)
+
+    assert await newest() is None
+    for number, (day, point) in enumerate(((20, 1), (22, 1), (21, 1), (25, 2)), start=1):
+        draft = an_invoice(f"inv_{number}", job_id=f"job_{number}", point_of_sale=point)
+        numbered = draft.submit(number=number, issued_on=date(2026, 11, day), at=NOW)
+        await save(store, numbered.issue(a_cae(number), at=NOW))
+    open_ = an_invoice("inv_9", job_id="job_9").submit(number=9, issued_on=date(2026, 11, 28), at=NOW)
+    await save(store, open_)
+    assert await newest() == date(2026, 11, 22)
+
+
+async def test_the_trail_is_kept_by_tenant_and_subject_the_newest_first(store: Store) -> None:
+    def exchange(subject: str, operation: str) -> Exchange:
+        return Exchange(subject=subject, operation=operation, at=NOW, request="<é/>", response="", failure="x")
+
+    for subject, operation in (("inv_1", "a"), ("inv_2", "b"), ("batch_1", "c"), ("inv_1", "d")):
+        await store.trail.add(MINE, exchange(subject, operation))
+    await store.trail.add(OTHER, exchange("inv_1", "e"))
+    found = await store.trail.of(MINE, ["inv_1", "batch_1"], limit=10)
+    assert list(found) == [exchange("inv_1", "d"), exchange("batch_1", "c"), exchange("inv_1", "a")]
+    assert [each.operation for each in await store.trail.of(MINE, ["inv_1"], limit=1)] == ["d"]
+    assert [each.operation for each in await store.trail.of(OTHER, ["inv_1"], limit=9)] == ["e"]

@@ -26,6 +26,7 @@ from tests.contracts.samples import (
     a_message,
     a_report,
     a_session,
+    acting_for,
     reacting,
     scheduled,
 )
@@ -34,8 +35,8 @@ ANY = JobFilter()
 
 
 async def save(store: Store, *jobs: Job) -> None:
-    async with store.begin(ACTOR) as tx:
-        for job in jobs:
+    for job in jobs:
+        async with store.begin(acting_for(job.tenant)) as tx:
             await tx.jobs.save(job)
 
 

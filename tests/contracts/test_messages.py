@@ -154,3 +154,17 @@ async def test_the_second_of_two_writers_of_a_batch_is_told_so(store: Store) -> 
     await save(read.understand(Understanding(intent="greeting"), at=NOW))
     with pytest.raises(StaleVersion):
         await save(read.understand(Understanding(intent="other"), at=NOW))
+
+
+async def test_what_was_received_or_noted_is_known_in_its_tenant_and_source(store: Store) -> None:
+    delivered = a_report(status="delivered").event_id
+    assert not await store.inbox.knows(MINE, "whatsapp", [delivered])
+    async with store.begin(ACTOR) as tx:
+        await tx.messages.note([a_report(status="sent"), a_report(status="delivered")])
+    await store.inbox.receive([a_message(5)])
+    assert await store.inbox.knows(MINE, "whatsapp", ["wamid.1:read", delivered])
+    assert await store.inbox.knows(MINE, "whatsapp", [a_message(5).event_id])
+    assert not await store.inbox.knows(MINE, "whatsapp", ["wamid.1:read"])
+    assert not await store.inbox.knows(MINE, "whatsapp", [])
+    assert not await store.inbox.knows(OTHER, "whatsapp", [delivered])
+    assert not await store.inbox.knows(MINE, "messenger", [delivered])

@@ -11,11 +11,11 @@ from core.identity import Tenant, User
 from core.kernel.errors import StaleVersion
 from core.tracking import TrackingSession, Visit
 from tests.contracts.conftest import Store
-from tests.contracts.samples import ACTOR, MINE, NOW, OTHER, a_job, a_session
+from tests.contracts.samples import ACTOR, MINE, NOW, OTHER, a_job, a_session, acting_for
 
 
 async def save(store: Store, session: TrackingSession) -> TrackingSession:
-    async with store.begin(ACTOR) as tx:
+    async with store.begin(acting_for(session.tenant)) as tx:
         return await tx.sessions.save(session)
 
 

@@ -56,7 +56,8 @@ GAS: Final = Line(description="Carga de gas", quantity=Decimal(2), unit_price=De
 MARTA: Final = Actor(tenant=MINE, id="user_marta", role="dispatcher", correlation="corr_marta")
 CARLOS: Final = Actor(tenant=MINE, id="user_carlos", role="technician", correlation="corr_carlos")
 LUCIA: Final = Actor(tenant=MINE, id="user_lucia", role="technician", correlation="corr_lucia")
-AGENT: Final = Actor(tenant=MINE, id="user_agustin", role="agent", correlation="corr_agustin")
+PLANNER: Final = Actor(tenant=MINE, id="user_agustin", role="planner", correlation="corr_agustin")
+BOT: Final = Actor(tenant=MINE, id="bot", role="bot", correlation="corr_bot")
 STRANGER: Final = Actor(tenant="tenant_other", id="user_zoe", role="owner", correlation="corr_zoe")
 
 PEOPLE: Final = (

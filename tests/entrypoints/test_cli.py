@@ -33,7 +33,10 @@ MEASURED: Final = (
     f"--source={ROOT / 'src'}",
 )
 PROGRAM: Final = [sys.executable, *(MEASURED if coverage.Coverage.current() else ()), "-m", "entrypoints.cli"]
-COMMANDS: Final = ("run", "serve", "work", "schedule", "sandbox", "migrate", "doctor", "demo", "invoices")
+COMMANDS: Final = (
+    *("run", "serve", "work", "schedule", "sandbox", "migrate", "doctor", "demo"),
+    *("invoices", "tenants", "credentials", "keys"),
+)
 
 
 @frozen
@@ -150,7 +153,7 @@ def test_settings_that_do_not_work_are_all_named_at_once(here: Installation) -> 
         assert done.stderr.splitlines() == [
             "The settings do not make a running system:",
             "  CUADRILLA_PORT must be a port number, not 'no port'",
-            "  CUADRILLA_SECRET_KEY must have 32 characters or more",
+            "  CUADRILLA_SECRET_KEY must have 32 characters or more (each, if it is a list)",
         ]
 
 
@@ -163,8 +166,17 @@ def test_doctor_says_what_fails_and_ends_with_1(here: Installation) -> None:
     done = here.ask("doctor", BROKER_URL=f"redis://:pass-of-redis@127.0.0.1:{free_port()}")
     assert (done.returncode, done.stderr) == (1, "")
     lines = done.stdout.splitlines()
-    assert sorted(each.split()[1] for each in lines) == ["afip", "broker", "database", "whatsapp"]
-    assert {each.split()[1] for each in lines if each.startswith("FAIL ")} == {"afip", "broker", "whatsapp"}
+    assert sorted(each.split()[1] for each in lines) == [
+        "afip",
+        "afip_certificates",
+        "broker",
+        "database",
+        "twilio",
+        "whatsapp",
+    ]
+    # Nothing was migrated, so nobody can say whose certificates there are.
+    failed = {each.split()[1] for each in lines if each.startswith("FAIL ")}
+    assert failed == {"afip", "afip_certificates", "broker", "twilio", "whatsapp"}
     assert all(len(each.split(maxsplit=2)) == 3 for each in lines)
     assert "pass-of" not in done.stdout
     here.must_be_quiet(done.stdout)
@@ -179,13 +191,17 @@ def test_doctor_is_content_when_everything_answers(here: Installation) -> None:
     assert [each.split()[:2] for each in plain.stdout.splitlines()] == [
         ["ok", "database"],
         ["ok", "whatsapp"],
+        ["ok", "twilio"],
         ["ok", "afip"],
+        ["ok", "afip_certificates"],
     ]
     found = json.loads(for_programs.stdout)
     assert [(each["service"], each["ok"], bool(each["says"])) for each in found] == [
         ("database", True, True),
         ("whatsapp", True, True),
+        ("twilio", True, True),
         ("afip", True, True),
+        ("afip_certificates", True, True),
     ]
 
 
@@ -219,10 +235,20 @@ def test_everything_runs_in_one_process_for_a_newcomer(here: Installation) -> No
     assert said.startswith("starting\n")
     for path in (
         f"{here.port()}/docs",
-        *(f"{here.port('SANDBOX_PORT')}{way}" for way in ("/phone", "/desk", "/afip/control")),
+        *(f"{here.port('SANDBOX_PORT')}{way}" for way in ("/phone", "/sms", "/desk", "/afip/control")),
     ):
         assert f"http://127.0.0.1:{path}" in said
-    assert len(re.findall(r"demo-[0-9a-f]{32}", said)) == 3
+    assert len(re.findall(r"demo-[0-9a-f]{32}\n", said)) == len(re.findall(r"\+54911500000\d\d\n", said)) == 4
+    assert len(re.findall(r"password: irene@\S+ [0-9a-f]{20}\n", said)) == 1
+
+
+def test_outside_development_no_token_without_an_end_is_shown(here: Installation) -> None:
+    with here.started("run", ENV="test") as process:
+        said = ""
+        while "Ctrl-C ends it." not in said:
+            said += line(process)
+    assert "+5491150000001" in said
+    assert "demo-" not in said
 
 
 def test_a_process_ends_on_ctrl_c_too(here: Installation) -> None:
@@ -244,6 +270,13 @@ def test_reconciling_says_how_many_invoices_it_looked_at(here: Installation) -> 
     assert here.ask("migrate").returncode == 0
     done = here.ask("invoices", "reconcile")
     assert (done.returncode, done.stdout, done.stderr) == (0, "0 invoices looked at\n", "")
+
+
+def test_a_voucher_that_is_not_there_is_said_in_a_line(here: Installation) -> None:
+    assert here.ask("migrate").returncode == 0
+    for command in (("show", "inv_1"), ("issue", "inv_1")):
+        done = here.ask("invoices", *command, "--tenant", "acme")
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", "there is no invoice inv_1\n")
 
 
 def test_reconciling_without_tables_says_what_is_missing(here: Installation) -> None:

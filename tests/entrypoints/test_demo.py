@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -97,8 +97,8 @@ async def test_a_story_whose_webhooks_are_refused_ends_there(system: Running) ->
 
 
 async def test_a_story_whose_dispatcher_is_not_let_in_ends_there(system: Running) -> None:
-    stage = attrs.evolve(stage_of(system), dispatcher="nobody")
-    with pytest.raises(NotObserved, match=r"GET /api/v1/jobs was answered 401"):
+    stage = attrs.evolve(stage_of(system), dispatcher_phone="12345678")
+    with pytest.raises(NotObserved, match=r"POST /api/v1/auth/otp was answered 422"):
         await Player(stage, RECORDING, SkippingClock(RECORDING.started_at)).play()
 
 
@@ -112,8 +112,7 @@ async def test_a_product_that_takes_every_signature_is_found_out() -> None:
             sandbox=url,
             phone_number_id="1",
             app_secret="s",
-            dispatcher="d",
-            technician="t",
+            dispatcher_phone="+54",
             technician_id="t",
             technician_phone="+54",
         )
@@ -127,14 +126,33 @@ async def story(jobs: list[dict[str, object]]) -> None:
     async def shown(_: Request) -> Response:
         return JSONResponse({"items": jobs})
 
-    async with serving(Starlette(routes=[Route("/api/v1/jobs", shown)])) as url:
+    phone: list[dict[str, str]] = []
+
+    async def chat(_: Request) -> Response:
+        return JSONResponse({"messages": phone})
+
+    async def otp(_: Request) -> Response:
+        phone.append({"id": "1", "template": "otp_login", "text": "123456 es tu código"})
+        return JSONResponse({}, 202)
+
+    async def verify(request: Request) -> Response:
+        assert (await request.json())["otp"] == "123456"
+        user = {"name": "Marta", "role": "dispatcher"}
+        return JSONResponse({"accessToken": "a", "refreshToken": "r", "expiresIn": 900, "user": user})
+
+    routes = [
+        Route("/api/v1/jobs", shown),
+        Route("/whatsapp/control/chats/1/54", chat),
+        Route("/api/v1/auth/otp", otp, methods=["POST"]),
+        Route("/api/v1/auth/verify", verify, methods=["POST"]),
+    ]
+    async with serving(Starlette(routes=routes)) as url:
         stage = Stage(
             api=url,
             sandbox=url,
             phone_number_id="1",
             app_secret="s",
-            dispatcher="d",
-            technician="t",
+            dispatcher_phone="+54",
             technician_id="t",
             technician_phone="+54",
         )
@@ -159,4 +177,22 @@ async def test_a_job_that_is_not_the_one_asked_for_is_no_success(jobs: list[dict
 async def test_a_system_without_a_sandbox_has_no_stage(system: Running) -> None:
     with pytest.raises(ValueError, match="sandbox"):
         stage_of(attrs.evolve(system, sandbox=None))
-    assert json.dumps(repr(stage_of(system))).count(stage_of(system).dispatcher) == 0
+    assert stage_of(system).app_secret not in repr(stage_of(system))
+
+
+async def test_a_person_logs_in_once_and_stays_logged_in_when_the_clock_skips(system: Running) -> None:
+    stage, clock = stage_of(system), system.app.clock
+    assert isinstance(clock, SkippingClock)
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        marta = stage.person(stage.dispatcher_phone, client, clock)
+        first = await marta.token()
+        assert await marta.token() == first
+        clock.skip(timedelta(hours=20))
+        renewed = set(await asyncio.gather(*(marta.token() for _ in range(10))))
+        assert first not in renewed
+        assert len(renewed) == 1
+        me = await client.get(f"{stage.api}/api/v1/auth/me", headers=await marta.bearer())
+        chat = (await client.get(stage.chat(stage.dispatcher_phone))).json()["messages"]
+    assert me.json()["id"] == "user_marta"
+    assert [each["template"] for each in chat] == ["otp_login"]
+    assert {first, *renewed}.isdisjoint(repr(marta).split("'"))

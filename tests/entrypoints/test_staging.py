@@ -22,7 +22,7 @@ def settings_for(folder: Path, **environ: str) -> Settings:
 
 
 async def test_a_newcomer_finds_tables_a_tenant_and_a_world_outside(tmp_path: Path) -> None:
-    settings = settings_for(tmp_path)
+    settings = settings_for(tmp_path, ENV="development")
     async with running(settings) as system, httpx2.AsyncClient(trust_env=False) as client:
         assert pending(settings.database_url) == []
         assert (await client.get(f"{system.api}/health/ready")).status_code == 200
@@ -30,11 +30,14 @@ async def test_a_newcomer_finds_tables_a_tenant_and_a_world_outside(tmp_path: Pa
             bearer = {"authorization": f"Bearer {log_in.token}"}
             assert (await client.get(f"{system.api}/api/v1/users/me", headers=bearer)).status_code in {200, 404}
             assert (await client.get(f"{system.api}/api/v1/jobs", headers=bearer)).status_code == 200
-        assert (await client.get(f"{system.sandbox}/desk")).status_code == 200
+        for page in ("desk", "phone", "sms"):
+            assert (await client.get(f"{system.sandbox}/{page}")).status_code == 200
         assert [await check() for check in system.app.checks.values()] == [
             "answers",
             settings.whatsapp_api_url,
+            settings.twilio_api_url,
             settings.afip_wsfe_url,
+            "1 valid for 30 days and more",
         ]
 
 
@@ -46,6 +49,29 @@ async def test_a_second_start_finds_what_the_first_left(tmp_path: Path) -> None:
     async with running(settings) as system:
         assert await system.app.store.secrets.get(TENANT, "afip") == certificate
         assert (await system.app.whatsapp.account_of(TENANT)).app_secret == app_secret(settings)
+
+
+async def test_the_seeded_tokens_count_in_development_only(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    async with running(settings) as system, httpx2.AsyncClient(trust_env=False) as client:
+        for log_in in log_ins(settings):
+            bearer = {"authorization": f"Bearer {log_in.token}"}
+            assert (await client.get(f"{system.api}/api/v1/jobs", headers=bearer)).status_code == 401
+
+
+async def test_the_owner_has_a_password_which_a_second_start_leaves_alone(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    (owner,) = [each for each in log_ins(settings) if each.email is not None]
+    for _ in range(2):
+        async with running(settings) as system, httpx2.AsyncClient(trust_env=False) as client:
+            given = {"email": owner.email, "password": owner.password}
+            answer = await client.post(f"{system.api}/api/v1/auth/login", json=given)
+            account = await system.app.store.accounts.get(TENANT, owner.user_id)
+        assert (answer.status_code, answer.json()["user"]["role"]) == (200, "owner")
+        assert account is not None
+        assert account.version == 1
+    assert str(owner.password) not in repr(owner)
+    assert owner.token not in repr(owner)
 
 
 async def test_a_world_outside_that_is_real_is_left_alone(tmp_path: Path) -> None:

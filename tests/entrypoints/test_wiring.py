@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import attrs
@@ -18,9 +19,12 @@ from adapters.media import FileMedia
 from adapters.memory import MemoryBuffer, MemoryMedia, MemoryPositions, MemoryStore
 from adapters.redis import RedisBuffer, RedisPositions
 from adapters.sql import SqlStore, current
+from core.identity import Origin
+from core.kernel.actor import Actor
 from core.kernel.errors import CuadrillaError, NotFound, Unavailable
+from entrypoints.sandbox.afip import AfipState
 from entrypoints.settings import Settings, read_settings
-from entrypoints.wiring import WHATSAPP, App, afip_descriptions, build, migrate
+from entrypoints.wiring import App, afip_descriptions, build, migrate
 from tests.servers import free_port
 
 
@@ -55,7 +59,26 @@ async def test_a_file_is_enough_to_keep_everything(tmp_path: Path) -> None:
         assert isinstance(app.messaging._buffer, MemoryBuffer)
         assert isinstance(app.tracking._positions, MemoryPositions)
         assert await app.checks["database"]() == "answers"
-        assert set(app.checks) == {"database", "whatsapp", "afip"}
+        assert set(app.checks) == {"database", "whatsapp", "twilio", "afip", "afip_certificates"}
+
+
+async def _certificates_of(folder: Path, *, days: int) -> str:
+    """Say what the check says of a tenant's certificate that ends in so many days."""
+    state = AfipState(folder / "afip.db")
+    issued = state.issue_certificate(cuit="30712345671", alias="x", points=[1], days=days, at=datetime.now(UTC))
+    state.close()
+    async with app_for(folder, DATABASE_URL="memory:") as app:
+        assert isinstance(app.store, MemoryStore)
+        values = {name: issued[name] for name in ("certificate", "key")}
+        app.store.secrets.apply({("acme", "afip"): ("afip", values, datetime.now(UTC))})
+        return await app.checks["afip_certificates"]()
+
+
+async def test_a_certificate_s_end_is_told_a_month_ahead(tmp_path: Path) -> None:
+    assert await _certificates_of(tmp_path, days=400) == "1 valid for 30 days and more"
+    assert await _certificates_of(tmp_path, days=30) == "WARNING: expires soon: acme in 29 days"
+    with pytest.raises(Unavailable, match="of acme has expired"):
+        await _certificates_of(tmp_path, days=-1)
 
 
 async def test_redis_shares_windows_and_positions(tmp_path: Path, redis_url: str) -> None:
@@ -83,7 +106,7 @@ async def test_a_service_that_is_not_there_fails_its_check(tmp_path: Path) -> No
     }
     for broker in ("redis", "amqp"):
         async with app_for(tmp_path, **environ, BROKER_URL=f"{broker}://{nobody}") as app:
-            assert set(app.checks) == {"database", "redis", "broker", "whatsapp", "afip"}
+            assert set(app.checks) == {"database", "redis", "broker", "whatsapp", "twilio", "afip", "afip_certificates"}
             for name, check in app.checks.items():
                 with pytest.raises(CuadrillaError) as failed:
                     await check()
@@ -161,9 +184,11 @@ async def test_channels_are_remembered_until_they_are_forgotten(tmp_path: Path) 
             "app_secret": "first-secret",
             "verify_token": "v",
         }
-        await app.store.secrets.put("demo", WHATSAPP + "1", account, label="")
+        actor = Actor(tenant="demo", id="user_1", role="owner", correlation="corr_1")
+        await app.credentials.set(actor=actor, kind="whatsapp", values=account, origin=Origin("corr_1"))
         assert (await app.whatsapp.account_of("demo")).app_secret == "first-secret"
-        await app.store.secrets.put("demo", WHATSAPP + "1", account | {"app_secret": "second-secret"}, label="")
+        second = account | {"app_secret": "second-secret"}
+        await app.credentials.set(actor=actor, kind="whatsapp", values=second, origin=Origin("corr_1"))
         assert (await app.whatsapp.account_of("demo")).app_secret == "first-secret"
         app.whatsapp.forget()
         assert (await app.whatsapp.account_of("demo")).app_secret == "second-secret"

@@ -60,6 +60,10 @@ class Faults:
     send_twice: float = 0.12
 
 
+ASKED: Final = frozenset({"tax_authority.authorise:after", "tax_authority.authorise_many:after"})
+"""Steps after which AFIP may have authorised something."""
+
+
 @define
 class Scheduler(Weather):
     """Runs tasks step by step; it is the pause of every memory adapter."""
@@ -98,7 +102,7 @@ class Scheduler(Weather):
         task = self._current
         if task is None:  # the world looks at itself
             return
-        if step in {"channel.send:after", "tax_authority.authorise:after"}:
+        if step == "channel.send:after" or step in ASKED:
             task.sent = True
         await _Switch()
         self.steps += 1
@@ -113,7 +117,7 @@ class Scheduler(Weather):
         failure: CuadrillaError | None = None
         if step == "channel.send:after" and chance < self.faults.lost_answer:
             failure = MessageUnknown("the answer was lost")
-        elif step == "tax_authority.authorise:after" and chance < self.faults.lost_answer:
+        elif step in ASKED and chance < self.faults.lost_answer:
             failure = Unavailable("AFIP was not reached") if self.lies else VoucherUnknown("the answer was lost")
         elif step.endswith(":before") and chance < self.faults.before:
             failure = Unavailable(f"injected before {step}")

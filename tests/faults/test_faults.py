@@ -26,7 +26,16 @@ def test_everything_holds_whatever_the_seed_does(first: int) -> None:
         )
         happened += outcome.happened
     # A storm in which nothing happened would prove nothing.
-    for kind in ("killed", "delivered again", "message lost", "buffer lost", "broker lost", "reported", "invoice"):
+    for kind in (
+        "killed",
+        "delivered again",
+        "message lost",
+        "buffer lost",
+        "broker lost",
+        "reported",
+        "invoice",
+        "correct",
+    ):
         assert happened[kind] > 0, kind
 
 

@@ -6,10 +6,12 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from attrs import define, field, frozen
 
+from core.invoicing import OPEN
 from core.jobs import Job, Place
 from core.kernel.actor import Actor
 from core.kernel.errors import AlreadySettled, CuadrillaError
@@ -260,7 +262,29 @@ class World:
             ("windows", office.messaging.close_due),
             ("sweeper", office.messaging.sweep),
             ("settler", office.invoicing.settle_unanswered),
+            ("backlog", self._backlog),
         ]
+
+    def _backlog(self) -> Any:
+        """Have what is still a draft authorised, many in one request."""
+        drafts = [each.id for each in self.office.store._tables.invoices.all() if each.state in {"draft", "cae_failed"}]
+        self._count("backlog" if len(drafts) > 1 else "nothing to do")
+        return self.office.invoicing.issue_many(actor=MARTA, invoice_ids=sorted(drafts))
+
+    def _correct(self, job: Job) -> None:
+        """Take some or all of an invoice back, or charge more on it; several clerks at once."""
+        invoicing, id_ = self.office.invoicing, job.invoice_id
+        if id_ is None or self.rng.random() > 0.3:
+            return
+        chance = self.rng.random()
+        if chance < 0.15:
+            work = invoicing.debit(actor=MARTA, invoice_id=id_, reason="traslado", lines=(GAS,))
+        elif chance < 0.5:
+            work = invoicing.credit(actor=MARTA, invoice_id=id_, reason="no enfría")
+        else:
+            amount = Decimal(self.rng.choice((9000, 12100, 24200)))
+            work = invoicing.credit(actor=MARTA, invoice_id=id_, reason="descuento", amount=amount)
+        self._human(f"correct {job.id}", work)
 
     # --- the staff
 
@@ -295,6 +319,8 @@ class World:
             self._human(f"complete {id_}", jobs.complete(actor=CARLOS, job_id=id_, lines=(GAS,)))
         elif job.status == "completed":
             self._human(f"invoice {id_}", self.office.invoicing.invoice(actor=MARTA, job_id=id_))
+        elif job.status == "invoiced":
+            self._correct(job)
 
     def _move_on(self, job_id: str) -> None:
         metres = self.metres[job_id] = max(0.0, self.metres.get(job_id, 600.0) - 40.0)
@@ -335,7 +361,8 @@ class World:
         over = all(job.status in {"invoiced", "cancelled"} for job in self._jobs())
         stored = all(each.acknowledged for each in self.fragments)
         batched = all(each.batch_id for each in self.office.store._tables.inbox.all())
-        return over and stored and batched and not outbox.unsent and not outbox.unfinished
+        answered = not any(each.state in OPEN for each in self.office.store._tables.invoices.all())
+        return over and stored and batched and answered and not outbox.unsent and not outbox.unfinished
 
     def _jobs(self) -> list[Job]:
         return sorted(self.office.store._tables.jobs.all(), key=lambda job: job.id)
@@ -407,13 +434,24 @@ class World:
     def _about_afip(self) -> list[str]:
         found: list[str] = []
         vouchers = [voucher for series in self.office.authority.series.values() for voucher in series]
-        of_job = Counter(voucher.job_id for voucher in vouchers)
+        of_job = Counter(voucher.job_id for voucher in vouchers if not voucher.corrects)
         found += [f"{job_id} has {count} vouchers" for job_id, count in of_job.items() if count > 1]
         invoices = {each.id: each for each in self.office.store._tables.invoices.all()}
         for voucher in vouchers:
             ours = invoices.get(voucher.invoice_id)
             if ours is None or ours.state != "issued" or ours.number != voucher.number:
                 found.append(f"AFIP has {voucher.number} of {voucher.invoice_id}, and we do not")
+        for original in (each for each in invoices.values() if each.kind == "invoice" and each.state == "issued"):
+            notes = [each for each in vouchers if any(about.invoice_id == original.id for about in each.corrects)]
+            kinds = {each.invoice_id: invoices[each.invoice_id].kind for each in notes if each.invoice_id in invoices}
+            taken = sum(each.total for each in notes if kinds.get(each.invoice_id) == "credit_note")
+            added = sum(each.total for each in notes if kinds.get(each.invoice_id) == "debit_note")
+            if taken > original.totals.total + added:
+                found.append(f"{taken} of {original.id} were credited, and it came to {original.totals.total + added}")
+        found += [f"{each.id} is still {each.state}" for each in invoices.values() if each.state in OPEN]
+        for series, book in self.office.authority.series.items():
+            if [each.number for each in book] != list(range(1, len(book) + 1)):
+                found.append(f"{series} has gaps")
         issued = sum(each.state == "issued" for each in invoices.values())
         if issued != len(vouchers):
             found.append(f"{issued} invoices are issued and AFIP has {len(vouchers)}")

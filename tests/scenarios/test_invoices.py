@@ -13,7 +13,7 @@ import httpx2
 import pytest
 from attrs import frozen
 
-from entrypoints.demo import SkippingClock, Stage, stage_of
+from entrypoints.demo import Person, SkippingClock, Stage, stage_of
 from entrypoints.serving import free_port
 from entrypoints.settings import read_settings
 from entrypoints.staging import running
@@ -26,10 +26,11 @@ class Shop:
     stage: Stage
     clock: SkippingClock
     client: httpx2.AsyncClient
+    marta: Person
+    carlos: Person
 
     async def ask(self, method: str, path: str, body: object = None, *, technician: bool = False) -> httpx2.Response:
-        token = self.stage.technician if technician else self.stage.dispatcher
-        headers = {"authorization": f"Bearer {token}"}
+        headers = await (self.carlos if technician else self.marta).bearer()
         return await self.client.request(method, self.stage.api + path, json=body, headers=headers)
 
     async def completed_job(self, *, price: str = "10000.00", **customer: Any) -> str:
@@ -78,7 +79,11 @@ async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
         running(read_settings(environ, directory=tmp_path), clock=clock) as system,
         httpx2.AsyncClient(timeout=40, trust_env=False) as client,
     ):
-        yield Shop(stage_of(system), clock, client)
+        stage = stage_of(system)
+        marta, carlos = (
+            stage.person(phone, client, clock) for phone in (stage.dispatcher_phone, stage.technician_phone)
+        )
+        yield Shop(stage, clock, client, marta, carlos)
 
 
 async def test_afips_refusal_comes_with_its_own_code_and_text_and_the_job_stays_completed(shop: Shop) -> None:
@@ -128,11 +133,71 @@ async def test_an_invoice_a_goes_to_a_registered_business(shop: Shop) -> None:
     assert (pdf.headers["content-type"], pdf.content[:5]) == ("application/pdf", b"%PDF-")
 
 
+async def test_an_invoice_is_agreed_in_detail_and_corrected_by_notes(shop: Shop) -> None:
+    job_id = await shop.completed_job(
+        vatCondition="responsable_inscripto", documentType="CUIT", documentNumber="30000000007"
+    )
+    agreed = {
+        "jobId": job_id,
+        "items": [
+            {"description": "Equipo", "quantity": "1", "unitPrice": "1000.00", "vatRate": "10.5"},
+            {"description": "Sellado", "quantity": "1", "unitPrice": "50", "treatment": "exempt"},
+        ],
+        "concept": "both",
+        "serviceFrom": "2026-11-01",
+        "serviceTo": "2026-11-20",
+        "dueOn": "2026-12-20",
+        "currency": "USD",
+        "rate": "1480.5",
+        "taxes": [{"id": 7, "base": "1000", "rate": "3"}],
+    }
+    made = await shop.ask("POST", "/api/v1/invoices", agreed)
+    invoice = made.json()
+    assert made.status_code == 201, made.text
+    assert (invoice["kind"], invoice["dueOn"], invoice["rate"]) == ("invoice", "2026-12-20", "1480.5")
+    assert invoice["totals"] == {
+        "net": "1000.00",
+        "vat": "105.00",
+        "notTaxed": "0.00",
+        "exempt": "50.00",
+        "taxes": "30.00",
+        "total": "1185.00",
+        "currency": "USD",
+        "rates": [{"rate": "10.5", "base": "1000.00", "vat": "105.00"}],
+    }
+    where = f"/api/v1/invoices/{invoice['id']}"
+    debit = {
+        "reason": "Traslado",
+        "items": [{"description": "Traslado", "quantity": "1", "unitPrice": "15", "vatRate": "0"}],
+    }
+    more = (await shop.ask("POST", f"{where}/debit-note", debit)).json()
+    assert (more["kind"], more["voucherType"], more["totals"]["total"]) == ("debit_note", 2, "15.00")
+    part = (await shop.ask("POST", f"{where}/credit-note", {"reason": "Descuento", "amount": "200.00"})).json()
+    assert (part["kind"], part["state"], part["totals"]["total"]) == ("credit_note", "issued", "200.00")
+    assert part["corrects"][0]["printedNumber"] == "00001-00000001"
+    above = await shop.ask("POST", f"{where}/credit-note", {"reason": "x", "amount": "1000.01"})
+    assert (above.status_code, above.json()["findings"][0]["afipCode"]) == (422, 10237)
+    rest = (await shop.ask("POST", f"{where}/credit-note", {"reason": "No se hizo"})).json()
+    assert rest["totals"]["total"] == "1000.00"
+    pdf = await shop.ask("GET", rest["pdf"])
+    assert pdf.content[:5] == b"%PDF-"
+    vouchers = {each["type"]: each["body"] for each in await shop.vouchers()}
+    assert vouchers[3]["CbtesAsoc"]["CbteAsoc"][0]["Nro"] == 1
+    assert (vouchers[1]["MonId"], vouchers[1]["MonCotiz"], vouchers[1]["Tributos"]["Tributo"][0]["Importe"]) == (
+        "DOL",
+        "1480.5",
+        "30",
+    )
+
+
 async def test_what_afip_would_refuse_takes_no_number(shop: Shop) -> None:
     job_id = await shop.completed_job(price="10000000.00")
     refused = await shop.invoice(job_id)
-    assert (refused.status_code, refused.json()["code"]) == (422, "invalid")
+    assert (refused.status_code, refused.json()["code"]) == (422, "invoice.not_acceptable")
     assert "identified" in refused.json()["detail"]
+    (finding,) = refused.json()["findings"]
+    assert (finding["field"], finding["afipCode"]) == ("documentNumber", 10015)
+    assert finding["regla"].startswith("Desde $ 10.000.000")
     assert await shop.vouchers() == []
 
 

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import pkcs7
 from lxml import etree
 from zeep.exceptions import Fault
 
+from adapters.afip.breaker import Breaker
 from adapters.afip.soap import brief, in_thread, service
 from core.invoicing import Observation, Refused
 from core.kernel.errors import Unavailable
@@ -82,6 +83,7 @@ class Wsaa:
     _known: dict[str, Ticket] = field(factory=dict, repr=False)
     _renewals: dict[str, asyncio.Task[Ticket]] = field(factory=dict, repr=False)
     _service: Any = field(default=None, repr=False)
+    _breaker: Breaker = field(factory=lambda: Breaker("AFIP's WSAA"), repr=False)
 
     async def ticket(self, credentials: AfipCredentials, *, rejected: Ticket | None = None) -> Ticket:
         """Return a ticket other than the rejected one, valid for ten minutes more if AFIP gives such; raise `Unavailable` or `Refused`."""
@@ -127,9 +129,12 @@ class Wsaa:
 
     async def _renew(self, key: str, credentials: AfipCredentials, *, fallback: Ticket | None) -> Ticket:
         request = sign_request(credentials, at=self._clock())
+        self._breaker.enter()
         try:
             text = await in_thread(self._login, request)
+            self._breaker.succeeded()
         except Fault as fault:
+            self._breaker.succeeded()
             code = brief(fault.code).rpartition(":")[2]
             if code == "coe.alreadyAuthenticated":
                 if fallback is not None and self._clock() < fallback.expires_at:
@@ -141,6 +146,7 @@ class Wsaa:
             msg = f"AFIP gives no access ticket now ({code}: {brief(fault.message)})"
             raise Unavailable(msg) from fault
         except Exception as failure:  # zeep raises whatever the answer provokes
+            self._breaker.failed()
             msg = "AFIP's WSAA does not answer, or not sensibly"
             raise Unavailable(msg) from failure
         ticket = parse_ticket(text)
@@ -150,7 +156,7 @@ class Wsaa:
 
     def _login(self, request: str) -> str:
         if self._service is None:
-            self._service = service("wsaa.wsdl", binding=BINDING, url=self._url)
+            self._service, _ = service("wsaa.wsdl", binding=BINDING, url=self._url)
         answer: str = self._service.loginCms(in0=request)
         return answer
 
@@ -190,6 +196,11 @@ def sign_request(credentials: AfipCredentials, *, at: datetime) -> str:
 def fingerprint(credentials: AfipCredentials) -> str:
     """Return the certificate's SHA-256 in hexadecimal; raise `Refused` if it is none."""
     return _certificate(credentials).fingerprint(hashes.SHA256()).hex()
+
+
+def valid_until(credentials: AfipCredentials) -> datetime:
+    """Return the instant at which the certificate expires; raise `Refused` if it is none."""
+    return _certificate(credentials).not_valid_after_utc
 
 
 def _certificate(credentials: AfipCredentials) -> x509.Certificate:

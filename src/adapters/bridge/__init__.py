@@ -5,7 +5,7 @@ A context asks through a port of its own and never imports the context that has 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 
 from attrs import frozen
@@ -18,6 +18,7 @@ from core.invoicing import Invoicing, Receiver, Work
 from core.jobs.ports import JobReader
 from core.kernel.actor import Actor
 from core.kernel.errors import Conflict, NotFound
+from core.messaging.ports import Inbox
 from core.notifications import Document
 from core.tracking import TrackingSession, Visit
 
@@ -124,3 +125,23 @@ class InvoiceDocuments:
         actor = Actor(tenant=tenant, id="notifications", role="service", correlation=reference)
         filename, content = await self._invoicing.pdf(actor=actor, invoice_id=id_)
         return Document(filename=filename, content_type="application/pdf", content=content)
+
+
+@frozen
+class ReportedArrivals:
+    """`core.identity` asks whether a code on WhatsApp has reached its phone; the inbox has the reports.
+
+    A code of a tenant without a channel went out from the house's number, whose reports are the house's.
+    """
+
+    _inbox: Inbox
+    _events: Callable[[str], Sequence[str]]
+    """The provider's events that each say so of the message it calls so."""
+    _house: str | None
+
+    async def __call__(self, tenant: str, reference: str) -> bool:
+        events = self._events(reference)
+        for whose in dict.fromkeys(each for each in (tenant, self._house) if each):
+            if await self._inbox.knows(whose, "whatsapp", events):
+                return True
+        return False

@@ -51,8 +51,13 @@ class Vault:
             raise Invalid(msg, field="CUADRILLA_ENCRYPTION_KEYS")
         return cls(keys, next(iter(keys)))
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the keys are called; the first seals."""
+        return tuple(self._keys)
+
     def seal(self, plaintext: bytes, about: bytes) -> bytes:
-        """Encrypt the bytes for one place only: `about` (tenant and purpose) must be the same to unseal."""
+        """Encrypt the bytes for one place only: `about` (table, field and row) must be the same to unseal."""
         nonce = secrets.token_bytes(_NONCE)
         sealed = self._keys[self._first].encrypt(nonce, plaintext, about)
         return self._first.encode() + b":" + nonce + sealed

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
 from attrs import define, field, frozen
 
@@ -10,10 +11,21 @@ from adapters.memory.directory import MemoryDirectory
 from adapters.memory.outbox import OutboxRows
 from adapters.memory.pauses import Steps
 from adapters.memory.rows import Index, Rows, Staged
-from core.identity import Account, LoginTaken, ServiceToken, ServiceTokenNotFound, Session, Tenant, User
+from adapters.memory.secrets import MemorySecrets
+from core.identity import (
+    Account,
+    LoginTaken,
+    ServiceToken,
+    ServiceTokenNotFound,
+    Session,
+    Tenant,
+    User,
+    UserNotFound,
+)
 from core.identity.events import IdentityFact
 from core.kernel.errors import Invalid, StaleVersion
 from core.kernel.events import Envelope, Fact
+from core.kernel.states import evolved
 
 _ALL = ""
 """The tenant of what leads to all of them."""
@@ -21,10 +33,10 @@ _ALL = ""
 
 @frozen(kw_only=True, slots=False)
 class Login:
-    """A log-in name (`id`) and whose it is."""
+    """A log-in name (`id`) and whose it is; nobody's once it was given back."""
 
     id: str
-    owner: tuple[str, str]
+    owner: tuple[str, str] | None
     tenant: str = _ALL
     version: int = 0
     facts: tuple[Fact, ...] = ()
@@ -35,8 +47,11 @@ class IdentityRows:
     """What is committed."""
 
     directory: MemoryDirectory
+    secrets: MemorySecrets
     accounts: Rows[Account] = field(factory=lambda: Rows("account", {}))
-    logins: Rows[Login] = field(factory=lambda: Rows("log-in name", {}))
+    logins: Rows[Login] = field(
+        factory=lambda: Rows("log-in name", {"owner": Index(lambda login: (login.owner,) if login.owner else ())})
+    )
     log_ins: Rows[Session] = field(factory=lambda: Rows("session", {"user": Index(lambda session: (session.user_id,))}))
     service_tokens: Rows[ServiceToken] = field(factory=lambda: Rows("service token", {}))
 
@@ -45,22 +60,32 @@ class IdentityRows:
 class StagedIdentity:
     """What one transaction sees and changes of it."""
 
-    _rows: IdentityRows
+    rows: IdentityRows
     _remember: Callable[[Sequence[Fact]], None]
+    people: Staged[User] = field(init=False)
     accounts: Staged[Account] = field(init=False)
     logins: Staged[Login] = field(init=False)
     log_ins: Staged[Session] = field(init=False)
     service_tokens: Staged[ServiceToken] = field(init=False)
     founded: list[tuple[Tenant, User]] = field(factory=list, init=False)
+    held: list[User] = field(factory=list, init=False)
+    """Who must not have changed when this transaction commits."""
+    credentials: dict[tuple[str, str], tuple[str, Mapping[str, str], datetime] | None] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.accounts = Staged(self._rows.accounts, self._remember)
-        self.logins = Staged(self._rows.logins, self._remember)
-        self.log_ins = Staged(self._rows.log_ins, self._remember)
-        self.service_tokens = Staged(self._rows.service_tokens, self._remember)
+        self.people = Staged(self.rows.directory.people, self._remember)
+        self.accounts = Staged(self.rows.accounts, self._remember)
+        self.logins = Staged(self.rows.logins, self._remember)
+        self.log_ins = Staged(self.rows.log_ins, self._remember)
+        self.service_tokens = Staged(self.rows.service_tokens, self._remember)
 
     def check(self) -> None:
         """Raise if somebody else committed in between what this transaction may not overwrite."""
+        self.people.check()
+        for user in self.held:
+            committed = self.rows.directory.people.get((user.tenant, user.id))
+            if committed is None or committed.version != user.version:
+                raise StaleVersion("user", user.id, version=user.version)
         self.accounts.check()
         try:
             self.logins.check()
@@ -72,9 +97,71 @@ class StagedIdentity:
     def apply(self) -> None:
         """Make everything everybody's."""
         for tenant, user in self.founded:
-            self._rows.directory.put(tenant, [user])
-        for part in (self.accounts, self.logins, self.log_ins, self.service_tokens):
+            self.rows.directory.put(tenant, [user])
+        for part in (self.people, self.accounts, self.logins, self.log_ins, self.service_tokens):
             part.apply()
+        self.rows.secrets.apply(self.credentials)
+
+    def credential(self, tenant: str, purpose: str) -> tuple[str, Mapping[str, str], datetime] | None:
+        """Return a credential as this transaction sees it."""
+        place = (tenant, purpose)
+        return self.credentials[place] if place in self.credentials else self.rows.secrets.kept_at(place)
+
+
+@frozen
+class MemoryPeople:
+    """`core.identity.ports.PeopleRepository`."""
+
+    _staged: StagedIdentity
+    _steps: Steps
+
+    async def get(self, tenant: str, user_id: str) -> User:
+        """Return the user; raise `UserNotFound`."""
+
+        def found() -> User:
+            user = self._staged.people.get(tenant, user_id)
+            if user is None:
+                raise UserNotFound(user_id)
+            return user
+
+        return await self._steps("people.get", found)
+
+    async def owners(self, tenant: str) -> Sequence[User]:
+        """Return the active owners, and see at the commit that they are what they were."""
+
+        def found() -> list[User]:
+            committed = self._staged.rows.directory.people
+            self._staged.held.extend(user for user in committed.of(tenant) if user.owns)
+            return [user for user in self._staged.people.of(tenant) if user.owns]
+
+        return await self._steps("people.owners", found)
+
+    async def save(self, user: User) -> User:
+        """Store the user and its facts; raise `StaleVersion` or `PhoneTaken`."""
+        return await self._steps("people.save", lambda: self._staged.people.save(user))
+
+
+@frozen
+class MemoryCredentials:
+    """`core.identity.ports.CredentialStore`."""
+
+    _staged: StagedIdentity
+    _steps: Steps
+
+    async def put(self, tenant: str, purpose: str, values: Mapping[str, str], *, label: str, at: datetime) -> None:
+        """Store the credential in place of what was there."""
+        kept = (label, dict(values), at)
+        await self._steps("credentials.put", lambda: self._staged.credentials.update({(tenant, purpose): kept}))
+
+    async def remove(self, tenant: str, purpose: str) -> str | None:
+        """Remove the credential and return its label, or None."""
+
+        def remove() -> str | None:
+            known = self._staged.credential(tenant, purpose)
+            self._staged.credentials[tenant, purpose] = None
+            return None if known is None else known[0]
+
+        return await self._steps("credentials.remove", remove)
 
 
 @frozen
@@ -93,7 +180,7 @@ class MemoryAccounts:
 
         def found() -> Account | None:
             known = self._staged.logins.get(_ALL, login)
-            return None if known is None else self._staged.accounts.get(*known.owner)
+            return None if known is None or known.owner is None else self._staged.accounts.get(*known.owner)
 
         return await self._steps("accounts.by_login", found)
 
@@ -103,11 +190,14 @@ class MemoryAccounts:
         def save() -> Account:
             owner = (account.tenant, account.id)
             for login in account.logins:
-                known = self._staged.logins.get(_ALL, login)
-                if known is None:
-                    self._staged.logins.save(Login(id=login, owner=owner))
+                known = self._staged.logins.get(_ALL, login) or Login(id=login, owner=None)
+                if known.owner is None:
+                    self._staged.logins.save(evolved(known, {"owner": owner}))
                 elif known.owner != owner:
                     raise LoginTaken
+            for known in self._staged.logins.having("owner", _ALL, owner):
+                if known.id not in account.logins:
+                    self._staged.logins.save(evolved(known, {"owner": None}))
             return self._staged.accounts.save(account)
 
         return await self._steps("accounts.save", save)
@@ -133,7 +223,7 @@ class MemoryAccountReader:
 
         def found() -> Account | None:
             known = self._rows.logins.get((_ALL, login))
-            return None if known is None else self._rows.accounts.get(known.owner)
+            return None if known is None or known.owner is None else self._rows.accounts.get(known.owner)
 
         return await self._steps("accounts.by_login", found)
 

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from attrs import define, field, frozen
 
 from adapters.memory.pauses import Steps
 from adapters.memory.rows import Index, Rows, Staged, page_of
-from core.invoicing import Invoice, InvoiceNotFound, Issuer, NoTaxProfile, Series, SeriesBusy
+from core.invoicing import OPEN, Exchange, Invoice, InvoiceNotFound, Issuer, NoTaxProfile, Series, SeriesBusy
 from core.kernel.errors import StaleVersion
 
-_OPEN = frozenset({"pending_cae", "unknown"})
+_NUMBERED = frozenset({*OPEN, "issued"})
 
 
 def invoice_rows() -> Rows[Invoice]:
-    """Return an empty table of invoices: one for a job, one open in a series, one for a number."""
+    """Return an empty table of invoices: one for a job, one open in a slot of a series, one for a number."""
     return Rows(
         "invoice",
         {
-            "job": Index(lambda invoice: (invoice.job_id,), _stale),
-            "open": Index(lambda invoice: (invoice.series,) if invoice.state in _OPEN else (), _busy),
+            "job": Index(lambda invoice: (invoice.job_id,)),
+            "charge": Index(lambda invoice: (invoice.job_id,) if invoice.kind == "invoice" else (), _stale),
+            "open": Index(lambda invoice: ((invoice.series, invoice.slot),) if invoice.state in OPEN else (), _busy),
+            "series": Index(lambda invoice: (invoice.series,) if invoice.state in _NUMBERED else ()),
             "number": Index(_number, _busy),
+            "corrects": Index(lambda invoice: tuple(each.invoice_id for each in invoice.corrects)),
         },
     )
 
@@ -52,11 +55,34 @@ class MemoryInvoices:
 
     async def of_job(self, tenant: str, job_id: str) -> Invoice | None:
         """Return the job's invoice, or None."""
-        return await self._steps("invoices.of_job", lambda: _first(self._staged.having("job", tenant, job_id)))
+        return await self._steps("invoices.of_job", lambda: _first(self._staged.having("charge", tenant, job_id)))
 
     async def open_in(self, tenant: str, series: Series) -> Invoice | None:
-        """Return the invoice of the series that waits for AFIP's word, or None."""
-        return await self._steps("invoices.open_in", lambda: _first(self._staged.having("open", tenant, series)))
+        """Return the lowest numbered voucher of the series that waits for AFIP's word, or None."""
+
+        def lowest() -> Invoice | None:
+            open_ = [each for each in self._staged.having("series", tenant, series) if each.state in OPEN]
+            return min(open_, key=lambda each: each.number or 0, default=None)
+
+        return await self._steps("invoices.open_in", lowest)
+
+    async def newest_day(self, tenant: str, series: Series) -> date | None:
+        """Return the latest day of issue of the series' issued vouchers, or None."""
+
+        def newest() -> date | None:
+            issued = [each for each in self._staged.having("series", tenant, series) if each.state == "issued"]
+            return max((each.issued_on for each in issued if each.issued_on), default=None)
+
+        return await self._steps("invoices.newest_day", newest)
+
+    async def notes_of(self, tenant: str, invoice_id: str) -> Sequence[Invoice]:
+        """Return the notes that correct the invoice, the oldest first."""
+        return await self._steps(
+            "invoices.notes_of",
+            lambda: sorted(
+                self._staged.having("corrects", tenant, invoice_id), key=lambda each: (each.created_at, each.id)
+            ),
+        )
 
     async def save(self, invoice: Invoice) -> Invoice:
         """Store the invoice and its facts; raise `StaleVersion` or `SeriesBusy`."""
@@ -74,6 +100,10 @@ class MemoryInvoiceReader:
         """Return the invoice; raise `InvoiceNotFound`."""
         return await self._steps("invoices.get", lambda: _found(self._rows.get((tenant, invoice_id)), invoice_id))
 
+    async def of_job(self, tenant: str, job_id: str) -> Invoice | None:
+        """Return the job's invoice, or None."""
+        return await self._steps("invoices.of_job", lambda: _first(self._rows.having("charge", tenant, job_id)))
+
     async def page(
         self, tenant: str, *, job_id: str | None, limit: int, cursor: str | None
     ) -> tuple[Sequence[Invoice], str | None]:
@@ -88,15 +118,15 @@ class MemoryInvoiceReader:
         )
 
     async def unanswered(self, *, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
-        """Return (tenant, invoice id) of invoices submitted before the instant and still open, the oldest first."""
+        """Return (tenant, invoice id) of what was submitted before the instant and is still open: the oldest, then lowest, first."""
 
         def waiting() -> list[tuple[str, str]]:
             found = [
-                (invoice.submitted_at, invoice.tenant, invoice.id)
+                (invoice.submitted_at, invoice.number or 0, invoice.tenant, invoice.id)
                 for invoice in self._rows.all()
-                if invoice.state in _OPEN and invoice.submitted_at is not None and invoice.submitted_at < before
+                if invoice.state in OPEN and invoice.submitted_at is not None and invoice.submitted_at < before
             ]
-            return [(tenant, id_) for _, tenant, id_ in sorted(found)[:limit]]
+            return [(tenant, id_) for _, _, tenant, id_ in sorted(found)[:limit]]
 
         return await self._steps("invoices.unanswered", waiting)
 
@@ -125,6 +155,27 @@ class MemoryIssuers:
     async def put(self, issuer: Issuer) -> None:
         """Store it in place of what was there."""
         await self._steps("issuers.put", lambda: self._issuers.update({issuer.tenant: issuer}))
+
+
+@define
+class MemoryTrail:
+    """`core.invoicing.ports.VoucherTrail`."""
+
+    _steps: Steps
+    _kept: list[tuple[str, Exchange]] = field(factory=list)
+
+    async def add(self, tenant: str, exchange: Exchange) -> None:
+        """Keep it."""
+        await self._steps("trail.add", lambda: self._kept.append((tenant, exchange)))
+
+    async def of(self, tenant: str, subjects: Sequence[str], *, limit: int) -> Sequence[Exchange]:
+        """Return what is kept of the subjects, the newest first."""
+
+        def found() -> list[Exchange]:
+            ours = [each for whose, each in self._kept if whose == tenant and each.subject in subjects]
+            return ours[::-1][:limit]
+
+        return await self._steps("trail.of", found)
 
 
 def _first(invoices: Sequence[Invoice]) -> Invoice | None:

@@ -62,6 +62,9 @@ class InboxRows:
     def knows(self, report: StatusReport) -> bool:
         return event_of(report) in self._events
 
+    def knows_any(self, tenant: str, source: str, event_ids: Sequence[str]) -> bool:
+        return any((tenant, source, event_id) in self._events for event_id in event_ids)
+
     def waiting(self, tenant: str, thread: str, *, up_to: str) -> list[Received]:
         """Return the thread's messages in no batch that arrived no later than one, in the order of arrival."""
         last = self._received.get(up_to)
@@ -155,6 +158,10 @@ class MemoryInbox:
     async def receive(self, messages: Sequence[InboundMessage]) -> frozenset[str]:
         """Store the messages, all or none, and return the ids of the new ones."""
         return await self._steps("inbox.receive", lambda: self._rows.add(messages))
+
+    async def knows(self, tenant: str, source: str, event_ids: Sequence[str]) -> bool:
+        """Say whether one of the events is stored."""
+        return await self._steps("inbox.knows", lambda: self._rows.knows_any(tenant, source, event_ids))
 
     async def forgotten(self, *, before: datetime, limit: int) -> Sequence[tuple[str, str, str]]:
         """Return (tenant, thread, newest message id) of threads with a message that no batch took in time."""

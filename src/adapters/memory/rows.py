@@ -117,6 +117,11 @@ class Staged(Generic[_A]):
         keys = self._rows.indexes[index].keys
         return [*theirs, *(row for _, row in self._ours.values() if row.tenant == tenant and key in set(keys(row)))]
 
+    def of(self, tenant: str) -> list[_A]:
+        """Return the tenant's rows."""
+        ours = {key: row for key, (_, row) in self._ours.items() if row.tenant == tenant}
+        return [*(row for row in self._rows.of(tenant) if (row.tenant, row.id) not in ours), *ours.values()]
+
     def save(self, aggregate: _A) -> _A:
         """Stage the aggregate and its facts and return the next version; raise `StaleVersion` or an index's error."""
         key = (aggregate.tenant, aggregate.id)

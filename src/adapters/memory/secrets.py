@@ -9,15 +9,16 @@ from datetime import datetime, timedelta
 from attrs import define, field
 
 from adapters.memory.pauses import Steps
+from core.identity import KeptCredential
 from core.kernel.time import Clock
 
 
 @define
 class MemorySecrets:
-    """Small maps of text by tenant and purpose; the label says what they are."""
+    """Small maps of text by tenant and purpose, and `core.identity.ports.CredentialReader`; transactions write them."""
 
     _steps: Steps
-    _kept: dict[tuple[str, str], tuple[str, dict[str, str]]] = field(factory=dict, repr=False)
+    _kept: dict[tuple[str, str], tuple[str, Mapping[str, str], datetime]] = field(factory=dict, repr=False)
 
     async def get(self, tenant: str, purpose: str) -> Mapping[str, str] | None:
         """Return the credentials, or None."""
@@ -28,22 +29,41 @@ class MemorySecrets:
 
         return await self._steps("secrets.get", found)
 
-    async def put(self, tenant: str, purpose: str, values: Mapping[str, str], *, label: str) -> None:
-        """Store the credentials in place of what was there."""
-        kept = (label, dict(values))
-        await self._steps("secrets.put", lambda: self._kept.update({(tenant, purpose): kept}))
-
     async def all(self, purpose_prefix: str) -> Sequence[tuple[str, str, Mapping[str, str]]]:
         """Return (tenant, purpose, values) of every tenant's credentials for purposes that begin so."""
 
         def found() -> list[tuple[str, str, Mapping[str, str]]]:
             return [
                 (tenant, purpose, dict(values))
-                for (tenant, purpose), (_, values) in sorted(self._kept.items())
+                for (tenant, purpose), (_, values, _) in sorted(self._kept.items())
                 if purpose.startswith(purpose_prefix)
             ]
 
         return await self._steps("secrets.all", found)
+
+    async def kept(self, tenant: str) -> Sequence[KeptCredential]:
+        """Return which credentials the tenant has, by purpose; they are under no key."""
+
+        def found() -> list[KeptCredential]:
+            return [
+                KeptCredential(tenant=owner, purpose=purpose, label=label, key_id="", updated_at=at)
+                for (owner, purpose), (label, _, at) in sorted(self._kept.items())
+                if owner == tenant
+            ]
+
+        return await self._steps("secrets.kept", found)
+
+    def kept_at(self, place: tuple[str, str]) -> tuple[str, Mapping[str, str], datetime] | None:
+        """Return label, values and instant, for a transaction."""
+        return self._kept.get(place)
+
+    def apply(self, changes: Mapping[tuple[str, str], tuple[str, Mapping[str, str], datetime] | None]) -> None:
+        """Make a transaction's changes everybody's; None removes."""
+        for place, kept in changes.items():
+            if kept is None:
+                self._kept.pop(place, None)
+            else:
+                self._kept[place] = kept
 
 
 @define

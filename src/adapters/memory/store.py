@@ -16,13 +16,15 @@ from adapters.memory.identity import (
     MemoryAccountReader,
     MemoryAccounts,
     MemoryAuditLog,
+    MemoryCredentials,
     MemoryLogInReader,
     MemoryLogIns,
+    MemoryPeople,
     MemoryServiceTokenReader,
     MemoryServiceTokens,
     StagedIdentity,
 )
-from adapters.memory.invoices import MemoryInvoiceReader, MemoryInvoices, MemoryIssuers, invoice_rows
+from adapters.memory.invoices import MemoryInvoiceReader, MemoryInvoices, MemoryIssuers, MemoryTrail, invoice_rows
 from adapters.memory.jobs import MemoryJobReader, MemoryJobs, job_rows
 from adapters.memory.messages import InboxRows, MemoryInbox, MemoryMessages, StagedInbox, batch_rows
 from adapters.memory.outbox import MemoryFacts, MemoryOutbox, OutboxRows, StagedOutbox
@@ -38,8 +40,8 @@ from core.kernel.time import Clock
 class _Tables:
     """All that is committed."""
 
-    def __init__(self, directory: MemoryDirectory) -> None:
-        self.identity = IdentityRows(directory)
+    def __init__(self, directory: MemoryDirectory, secrets: MemorySecrets) -> None:
+        self.identity = IdentityRows(directory, secrets)
         self.jobs = job_rows()
         self.customers = customer_rows()
         self.batches = batch_rows()
@@ -94,6 +96,14 @@ class MemoryTransaction:
         return MemoryDeliveries(self._deliveries, self._steps)
 
     @cached_property
+    def people(self) -> MemoryPeople:
+        return MemoryPeople(self._identity, self._steps)
+
+    @cached_property
+    def credentials(self) -> MemoryCredentials:
+        return MemoryCredentials(self._identity, self._steps)
+
+    @cached_property
     def accounts(self) -> MemoryAccounts:
         return MemoryAccounts(self._identity, self._steps)
 
@@ -143,7 +153,8 @@ class MemoryStore:
         self._new_id, self._pause = new_id, pause
         self._steps = steps = Steps(pause)
         self.directory = MemoryDirectory(steps)
-        self._tables = tables = _Tables(self.directory)
+        self.secrets = MemorySecrets(steps)
+        self._tables = tables = _Tables(self.directory, self.secrets)
         self._inside: contextvars.ContextVar[bool] = contextvars.ContextVar("inside", default=False)
         self.jobs = MemoryJobReader(tables.jobs, tables.inbox, tables.outbox, steps)
         self.customers = MemoryCustomerReader(tables.customers, steps)
@@ -151,12 +162,12 @@ class MemoryStore:
         self.sessions = MemorySessionReader(tables.sessions, steps)
         self.invoices = MemoryInvoiceReader(tables.invoices, steps)
         self.issuers = MemoryIssuers(steps)
+        self.trail = MemoryTrail(steps)
         self.deliveries = MemoryDeliveryReader(tables.deliveries, steps)
         self.accounts = MemoryAccountReader(tables.identity, steps)
         self.log_ins = MemoryLogInReader(tables.identity, steps)
         self.service_tokens = MemoryServiceTokenReader(tables.identity, steps)
         self.audit = MemoryAuditLog(tables.outbox, steps)
-        self.secrets = MemorySecrets(steps)
         self.tickets = MemoryTickets(steps, clock)
         self.outbox = MemoryOutbox(tables.outbox, clock, pause, steps)
         self.idempotency = MemoryIdempotencyKeys(clock, new_id, steps)

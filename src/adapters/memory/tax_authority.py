@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 
 from attrs import define, field, frozen
 
 from adapters.memory.pauses import Pause, Steps, at_once
-from core.invoicing import Authorisation, Found, Invoice, Observation, Refused, Series
+from core.invoicing import Authorisation, Corrected, Found, Invoice, Observation, Refused, Series
 
 CAE_LIFE = timedelta(days=10)
 OUT_OF_ORDER = 10016
 """AFIP's code for a number or date that does not follow the last one authorised."""
+UNKNOWN_DOCUMENT = 10015
 OUT_OF_ORDER_TEXT = "El numero o fecha del comprobante no se corresponde con el proximo a autorizar"
 
 
@@ -22,11 +24,12 @@ class Voucher:
 
     number: int
     invoice_id: str
-    job_id: str
+    job_id: str | None
     document: tuple[int, int]
     total: Decimal
     issued_on: date | None
     authorisation: Authorisation
+    corrects: tuple[Corrected, ...] = ()
 
 
 @define
@@ -38,6 +41,9 @@ class MemoryTaxAuthority:
     """
 
     _pause: Pause = at_once
+    most: int = 250
+    refuses: frozenset[str] = frozenset()
+    """Vouchers whose first line says one of these get a no."""
     series: dict[Series, list[Voucher]] = field(factory=dict, init=False)
 
     async def last_authorised(self, tenant: str, series: Series) -> int:  # noqa: ARG002 - AFIP knows the CUIT only
@@ -48,6 +54,27 @@ class MemoryTaxAuthority:
         """Give a CAE to the next number of the series; raise `Refused` for any other."""
         return await Steps(self._pause)("tax_authority.authorise", lambda: self._authorise(invoice))
 
+    async def authorise_many(self, invoices: Sequence[Invoice]) -> Sequence[Authorisation | Refused | None]:
+        """Give CAEs in order until one is refused; those after it are not considered."""
+
+        def answers() -> list[Authorisation | Refused | None]:
+            given: list[Authorisation | Refused | None] = []
+            for invoice in invoices:
+                if given and not isinstance(given[-1], Authorisation):
+                    given.append(None)
+                    continue
+                try:
+                    given.append(self._authorise(invoice))
+                except Refused as refusal:
+                    given.append(refusal)
+            return given
+
+        return await Steps(self._pause)("tax_authority.authorise_many", answers)
+
+    async def most_at_once(self, tenant: str, series: Series) -> int:  # noqa: ARG002 - AFIP's limit is everybody's
+        """Return how many vouchers fit one request."""
+        return await Steps(self._pause)("tax_authority.most_at_once", lambda: self.most)
+
     async def find(self, invoice: Invoice) -> Found | None:
         """Return what is under the invoice's number, or None if nothing."""
 
@@ -56,16 +83,19 @@ class MemoryTaxAuthority:
             if invoice.number is None or not 0 < invoice.number <= len(vouchers):
                 return None
             voucher = vouchers[invoice.number - 1]
-            same = (voucher.document, voucher.total, voucher.issued_on) == (
+            same = (voucher.document, voucher.total, voucher.issued_on, voucher.corrects) == (
                 invoice.document,
                 invoice.totals.total,
                 invoice.issued_on,
+                invoice.corrects,
             )
             return Found(same=same, authorisation=voucher.authorisation)
 
         return await Steps(self._pause)("tax_authority.find", found)
 
     def _authorise(self, invoice: Invoice) -> Authorisation:
+        if invoice.lines and invoice.lines[0].description in self.refuses:
+            raise Refused([Observation(UNKNOWN_DOCUMENT, "El documento del receptor no se encuentra en el padron")])
         vouchers = self.series.setdefault(invoice.series, [])
         newest = max((voucher.issued_on for voucher in vouchers if voucher.issued_on), default=date.min)
         if invoice.number != len(vouchers) + 1 or invoice.issued_on is None or invoice.issued_on < newest:
@@ -81,6 +111,7 @@ class MemoryTaxAuthority:
                 total=invoice.totals.total,
                 issued_on=invoice.issued_on,
                 authorisation=authorisation,
+                corrects=invoice.corrects,
             )
         )
         return authorisation

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
+import re
 import unicodedata
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import cache
 from importlib import resources
@@ -17,16 +17,47 @@ import typst
 from attrs import frozen
 
 from core.invoicing import Invoice, NotIssued
+from core.invoicing.voucher import INVOICE_TYPE, MIPYME, TAX_NAMES, number_text
 from core.kernel.errors import CuadrillaError
-from core.kernel.money import Line, cents
+from core.kernel.money import Line, Totals, cents
 
 CONDITIONS: Final = {
     "responsable_inscripto": "IVA Responsable Inscripto",
     "monotributo": "Responsable Monotributo",
     "exento": "IVA Sujeto Exento",
     "consumidor_final": "Consumidor Final",
+    "no_categorizado": "Sujeto No Categorizado",
+    "proveedor_exterior": "Proveedor del Exterior",
+    "cliente_exterior": "Cliente del Exterior",
+    "ley_19640": "IVA Liberado - Ley Nº 19.640",
+    "monotributo_social": "Monotributista Social",
+    "no_alcanzado": "IVA No Alcanzado",
+    "monotributo_promovido": "Monotributo Trabajador Independiente Promovido",
 }
-DOCUMENTS: Final = {"CUIT": "CUIT", "CUIL": "CUIL", "DNI": "DNI", "none": "Documento"}
+DOCUMENTS: Final = {"none": "Documento", "foreign_id": "CI extranjera", "passport": "Pasaporte"}
+"""Words of ours; all other documents are called what they are called."""
+KINDS: Final = {"invoice": "Factura", "debit_note": "Nota de débito", "credit_note": "Nota de crédito"}
+CREDIT: Final = {
+    "invoice": "Factura de crédito electrónica MiPyME (FCE)",
+    "debit_note": "Nota de débito electrónica MiPyME (FCE)",
+    "credit_note": "Nota de crédito electrónica MiPyME (FCE)",
+}
+TYPES: Final = {
+    first + MIPYME * above + place: f"{name} {letter_}"
+    for letter_, first in INVOICE_TYPE.items()
+    for above, names in enumerate((KINDS, CREDIT))
+    for place, name in enumerate(names.values())
+}
+"""AFIP's voucher types by name."""
+SYMBOLS: Final = {"ARS": "$", "USD": "US$", "EUR": "€", "BRL": "R$", "UYU": "$U", "CLP": "CLP$", "GBP": "£"}
+TREATMENTS: Final = {"exempt": "Exento", "not_taxed": "No gravado"}
+TRAVELS: Final = {"SCA": "Sistema de Circulación Abierta", "ADC": "Agente de Depósito Colectivo"}
+NATIONAL_INDIRECT: Final = frozenset({1, 4})
+"""AFIP's ids of taxes that Ley 27.743 wants to be shown beside the VAT."""
+SUBJECT_TO_CREDIT: Final = frozenset({6, 13, 16})
+"""Receivers of an A whose credit has the legend of Ley 27.618."""
+MASK: Final = 2
+DARK: Final = re.compile(rb"\x01+")
 PICTOGRAPHS: Final = 0x1F000
 """No font of the document has what lies from here on."""
 UNBROKEN: Final = 20
@@ -56,14 +87,13 @@ class TypstPrinter:
 
 def render(invoice: Invoice, *, qr_text: str, sandbox: bool) -> bytes:
     """Return the PDF. Data reaches the template as JSON and is never markup."""
-    drawing = io.BytesIO()
-    segno.make(qr_text, error="m", micro=False).save(drawing, kind="svg", border=0, xmldecl=False)
     issued = datetime.combine(invoice.issued_on or invoice.serviced_on, time(), UTC)
     try:
         compile_: Any = typst.compile  # its stub forgets that the input may be a dict of files
         pdf: bytes = compile_(
-            {"main": _template(), "qr.svg": drawing.getvalue()},
+            {"main": _template(), "qr.svg": drawn(qr_text)},
             sys_inputs={"data": json.dumps(_data(invoice, sandbox=sandbox), ensure_ascii=False)},
+            font_paths=_fonts(),
             ignore_system_fonts=True,
             timestamp=int(issued.timestamp()),
         )
@@ -71,6 +101,30 @@ def render(invoice: Invoice, *, qr_text: str, sandbox: bool) -> bytes:
         msg = f"invoice {invoice.id} cannot be printed"
         raise Unprintable(msg) from failure
     return pdf
+
+
+def drawn(qr_text: str) -> bytes:
+    """Return the QR code as SVG: a stroke for each run of dark modules, one unit thick.
+
+    The mask is given: to try all eight for the prettiest takes 30 ms, and whoever reads a code is told which it is.
+    """
+    rows = segno.make(qr_text, error="m", micro=False, mask=MASK).matrix
+    runs = "".join(
+        f"M{run.start()} {place}.5h{run.end() - run.start()}"
+        for place, row in enumerate(rows)
+        for run in DARK.finditer(row)
+    )
+    size = len(rows)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{size}" height="{size}" viewBox="0 0 {size} {size}">'
+        f'<path fill="none" stroke="#000" d="{runs}"/></svg>'
+    ).encode()
+
+
+@cache
+def _fonts() -> Any:
+    """Return the fonts that come with Typst, found once."""
+    return typst.Fonts(include_system_fonts=False)
 
 
 @cache
@@ -85,74 +139,123 @@ def _data(invoice: Invoice, *, sandbox: bool) -> dict[str, Any]:
     if yes is None or invoice.issued_on is None:
         msg = f"invoice {invoice.id} has no CAE"
         raise NotIssued(msg)
-    totals = (
-        [
-            ["Importe neto gravado", amount(sums.net)],
-            *([f"IVA {percent(rate.rate)}", amount(rate.vat)] for rate in sums.rates),
-            ["Importe otros tributos", amount(Decimal(0))],
-        ]
-        if split
-        else [["Subtotal", amount(sums.total)], ["Importe otros tributos", amount(Decimal(0))]]
-    )
+    kinds = KINDS if invoice.terms.mipyme is None else CREDIT
     return {
+        "title": kinds[invoice.kind],
         "letter": invoice.letter,
         "code": f"{invoice.voucher_type:03}",
         "point": f"{issuer.point_of_sale:05}",
         "number": f"{invoice.number or 0:08}",
-        "date": f"{invoice.issued_on:%d/%m/%Y}",
+        "date": _day(invoice.issued_on),
         "issuer": {
             "name": clean(issuer.name),
             "address": clean(issuer.address),
             "condition": CONDITIONS[issuer.vat_condition],
             "cuit": issuer.cuit,
             "iibb": clean(issuer.gross_income),
-            "start": f"{issuer.started_on:%d/%m/%Y}",
+            "start": _day(issuer.started_on),
         },
-        "period": None
-        if issuer.concept == "products"
-        else {
-            "day": f"{invoice.serviced_on:%d/%m/%Y}",
-            "due": f"{max(invoice.issued_on, invoice.serviced_on):%d/%m/%Y}",
-        },
+        "period": [_day(each) for each in invoice.period] if invoice.period else [],
+        "due": _day(invoice.due_on) if invoice.due_on else "",
         "receiver": {
             "name": "A CONSUMIDOR FINAL"
             if receiver.document_type == "none" and not receiver.name
             else clean(receiver.name),
-            "document": DOCUMENTS[receiver.document_type],
+            "document": DOCUMENTS.get(receiver.document_type, receiver.document_type),
             "documentNumber": receiver.document_number or "-",
             "condition": CONDITIONS[receiver.vat_condition],
             "address": clean(receiver.address),
         },
+        "remarks": _remarks(invoice),
+        "symbol": SYMBOLS[invoice.currency],
         "split": split,
-        "lines": _lines(invoice.lines, split=split),
-        "totals": totals,
+        "lines": _lines(invoice.lines, sums, split=split),
+        "totals": _totals(invoice, split=split),
         "total": amount(sums.total),
-        "transparency": {"vat": amount(sums.vat)}
+        "transparency": {
+            "vat": amount(sums.vat),
+            "others": amount(sum((t.amount for t in invoice.terms.taxes if t.id in NATIONAL_INDIRECT), Decimal(0))),
+        }
         if invoice.letter == "B" and receiver.vat_condition == "consumidor_final"
         else None,
-        "legend": MONOTRIBUTO_LEGEND if split and receiver.vat_condition == "monotributo" else "",
+        "legend": MONOTRIBUTO_LEGEND if split and invoice.receiver_condition in SUBJECT_TO_CREDIT else "",
         "cae": yes.cae,
-        "caeExpires": f"{yes.expires_on:%d/%m/%Y}",
+        "caeExpires": _day(yes.expires_on),
         "sandbox": sandbox,
     }
 
 
-def _lines(lines: tuple[Line, ...], *, split: bool) -> list[list[str]]:
+def _totals(invoice: Invoice, *, split: bool) -> list[list[str]]:
+    """Return what stands above the total: the tax apart in an A, final prices else, and every other tax by its name."""
+    sums = invoice.totals
+    rows: list[list[str]]
+    if split:
+        beside = [("Importe neto no gravado", sums.not_taxed), ("Importe exento", sums.exempt)]
+        rows = [
+            ["Importe neto gravado", amount(sums.net)],
+            *([f"IVA {percent(rate.rate)}", amount(rate.vat)] for rate in sums.rates),
+            *([name, amount(value)] for name, value in beside if value),
+        ]
+    else:
+        rows = [["Subtotal", amount(sums.total - sums.taxes)]]
+    named = [
+        [clean(tax.description or TAX_NAMES.get(tax.id, "Otro")) + f" {percent(tax.rate)}", amount(tax.amount)]
+        for tax in invoice.terms.taxes
+    ]
+    return [*rows, *named, ["Importe otros tributos", amount(sums.taxes)]]
+
+
+def _remarks(invoice: Invoice) -> list[list[str]]:
+    """Return what a note corrects and why, in which money it is, and how a MiPyME credit is paid."""
+    remarks = []
+    for each in invoice.corrects:
+        name = TYPES.get(each.voucher_type, str(each.voucher_type))
+        number = number_text(each.point_of_sale, each.number)
+        remarks.append(["Comprobante asociado", f"{name} {number} del {_day(each.issued_on)}"])
+    if invoice.corrects_period is not None:
+        remarks.append(["Período asociado", " al ".join(map(_day, invoice.corrects_period))])
+    if invoice.reason:
+        remarks.append(["Motivo", clean(invoice.reason)])
+    if invoice.currency != "ARS":
+        rate = f"{invoice.currency} 1 = $ {plain(invoice.terms.rate)}"
+        remarks.append(["Moneda y cotización", rate])
+    credit = invoice.terms.mipyme
+    if credit is not None and invoice.kind == "invoice":
+        remarks.append(["CBU del emisor", clean(credit.cbu)])
+        remarks.append(["Opción de transferencia", TRAVELS.get(credit.transfer, clean(credit.transfer))])
+        extra = (("Alias del CBU", credit.alias), ("Referencia comercial", credit.reference))
+        remarks += [[name, clean(value)] for name, value in extra if value]
+    return remarks
+
+
+def _day(day: date) -> str:
+    return f"{day:%d/%m/%Y}"
+
+
+def _lines(lines: tuple[Line, ...], sums: Totals, *, split: bool) -> list[list[str]]:
     """Return the table's rows. With tax inside, amounts are differences of running sums, so that they add up to the total."""
     rows = []
     running: dict[Decimal, Decimal] = {}
-    for line in lines:
-        before = running.get(line.vat_rate, Decimal(0))
-        running[line.vat_rate] = before + line.net
+    last = {line.vat_rate: place for place, line in enumerate(lines) if line.treatment == "taxed"}
+    whole = {rate.rate: rate.base + rate.vat for rate in sums.rates}
+    for place, line in enumerate(lines):
         factor = Decimal(1) if split else 1 + line.vat_rate / 100
-        subtotal = cents(running[line.vat_rate] * factor) - cents(before * factor)
+        if line.treatment == "taxed":
+            before = running.get(line.vat_rate, Decimal(0))
+            running[line.vat_rate] = before + line.net
+            until = cents(running[line.vat_rate] * factor)
+            if not split and last[line.vat_rate] == place:  # the tax of a whole rate may be given to the cent
+                until = whole[line.vat_rate]
+            subtotal = until - cents(before * factor)
+        else:
+            subtotal = line.net
         rows.append(
             [
                 clean(line.description),
                 plain(line.quantity),
                 amount(line.unit_price * factor),
                 percent(line.discount) if line.discount else "",
-                *([percent(line.vat_rate)] if split else []),
+                *([TREATMENTS.get(line.treatment, percent(line.vat_rate))] if split else []),
                 amount(subtotal),
             ]
         )

@@ -13,6 +13,7 @@ from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberTyp
 from core.kernel.errors import Invalid
 
 LONGEST: Final = 40
+_ARGENTINA: Final = 54
 _WRITTEN: Final = re.compile(r"\+?[0-9 ().\-/]+\Z")
 _COSTLY: Final = frozenset(
     {
@@ -27,11 +28,12 @@ _COSTLY: Final = frozenset(
 """Kinds of number that nobody reads messages on, and some of which earn money for whoever asks for messages to them."""
 
 
-def normaliser(*, region: str = "AR") -> Callable[[str], str]:
+def normaliser(*, region: str = "AR", mobile: bool = False) -> Callable[[str], str]:
     """Return `core.identity.ports.NormalisePhone`: numbers without `+` are read as somebody in the region dials them.
 
     In Argentina the 9 after 54, the 15 after the area code and the 0 before it are forms of one mobile. Without any of them a
-    number is a landline, which is never taken for a mobile.
+    number is a landline, which is never taken for a mobile, except where only a `mobile` is asked for: whoever is to get a
+    code there and leaves the 9 out means it.
     """
 
     def normalise(text: str) -> str:
@@ -44,6 +46,14 @@ def normaliser(*, region: str = "AR") -> Callable[[str], str]:
             raise _no_phone() from wrong
         if not phonenumbers.is_valid_number(number) or phonenumbers.number_type(number) in _COSTLY:
             raise _no_phone()
+        if (
+            mobile
+            and number.country_code == _ARGENTINA
+            and phonenumbers.number_type(number) == PhoneNumberType.FIXED_LINE
+        ):
+            number.national_number = int(f"9{number.national_number}")
+            if not phonenumbers.is_valid_number(number):
+                raise _no_phone()
         return phonenumbers.format_number(number, PhoneNumberFormat.E164)
 
     return normalise

@@ -69,12 +69,12 @@ class SqlCustomerReader:
 
     async def get(self, tenant: str, customer_id: str) -> Customer:
         """Return the customer; raise `CustomerNotFound`."""
-        return _found(await self._database.first(_ONE, {"t": tenant, "i": customer_id}), customer_id)
+        return _found(await self._database.first(_ONE, {"t": tenant, "i": customer_id}, tenant=tenant), customer_id)
 
     async def page(self, tenant: str, *, limit: int, cursor: str | None) -> tuple[Sequence[Customer], str | None]:
         """Return a page of customers, the newest first."""
         query = page_of(customers, tenant, where=(), limit=limit, cursor=cursor)
-        return cut(await self._database.rows(query), limit, _customer)
+        return cut(await self._database.rows(query, tenant=tenant), limit, _customer)
 
 
 def _found(row: Any, customer_id: str) -> Customer:

@@ -64,7 +64,7 @@ class SqlDeliveryReader:
         """Return a page of deliveries, the newest first."""
         conditions = [] if job_id is None else [deliveries.c.job_id == job_id]
         query = page_of(deliveries, tenant, where=conditions, limit=limit, cursor=cursor)
-        return cut(await self._database.rows(query), limit, _delivery)
+        return cut(await self._database.rows(query, tenant=tenant), limit, _delivery)
 
 
 def _row(delivery: Delivery) -> dict[str, Any]:

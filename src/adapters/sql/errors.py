@@ -16,6 +16,8 @@ from core.kernel.errors import Conflict, CuadrillaError, Invalid, Unavailable
 _PASSING: Final = ("08", "28", "3D", "40", "53", "55", "57", "58")
 """Classes of SQLSTATE that another try may not meet: connection, log-in, database, rollback, resources, locks, operator, system."""
 _UNMIGRATED: Final = ("42P01", "42703")
+_NO_SUCH_ROLE: Final = "22023"
+_NO_RIGHT: Final = "42501"
 _UNFIT: Final = "22"
 
 
@@ -44,8 +46,16 @@ def translated() -> Iterator[None]:
         raise _unfit() from unfit
     except Exception as failure:
         if isinstance(failure, OSError) or type(failure).__module__.startswith("asyncpg."):  # while it connects
-            raise _silent() from failure
+            raise _unconnected(getattr(failure, "sqlstate", None), failure) from failure
         raise
+
+
+def _unconnected(state: str | None, said: object) -> Unavailable:
+    if state == _NO_SUCH_ROLE:
+        return _unmigrated()
+    if state == _NO_RIGHT:
+        return Unavailable(f"the database does not let us in: {said}")
+    return _silent()
 
 
 def _ours(failure: SQLAlchemyError) -> Exception:
@@ -60,8 +70,10 @@ def _ours(failure: SQLAlchemyError) -> Exception:
         return _silent() if isinstance(failure, sa.exc.TimeoutError) else RuntimeError(str(failure))
     state = getattr(failure.orig, "sqlstate", None) or ""
     said = str(failure.orig)
-    if state in _UNMIGRATED or "no such table" in said or "no such column" in said:
-        return Unavailable("the database lacks a migration")
+    if failure.statement is None and state in {_NO_SUCH_ROLE, _NO_RIGHT}:  # while it connects
+        return _unconnected(state, said)
+    if state in _UNMIGRATED or "no such table" in said or "no such column" in said or _not_granted(failure):
+        return _unmigrated()
     if state.startswith(_UNFIT):
         return _unfit()
     if failure.connection_invalidated or state.startswith(_PASSING):
@@ -70,6 +82,16 @@ def _ours(failure: SQLAlchemyError) -> Exception:
     if not state and not wrong and isinstance(failure, OperationalError | InterfaceError):
         return _silent()
     return RuntimeError(f"the database refused a statement: {said}")
+
+
+def _not_granted(failure: DBAPIError) -> bool:
+    """Say whether a right is missing that a migration grants; a row that is another tenant's is a defect instead."""
+    cause = failure.orig.__cause__ if failure.orig is not None else None
+    return getattr(cause, "server_source_function", None) == "aclcheck_error"
+
+
+def _unmigrated() -> Unavailable:
+    return Unavailable("the database lacks a migration")
 
 
 def _silent() -> Unavailable:

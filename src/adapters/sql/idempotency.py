@@ -11,6 +11,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from adapters.sql.database import Connection, Database
+from adapters.sql.row_security import ALL
 from adapters.sql.rows import either
 from adapters.sql.tables import Instant, idempotency_keys
 from core.kernel.ports import AnswerLost, Claim, ClaimLost, KeptAnswer, KeyReused, NewId
@@ -88,9 +89,9 @@ class SqlIdempotencyKeys:
             "expires_at": now + life,
             "now": now,
         }
-        if await self._database.change(_CLAIM(self._database.sqlite), row):
+        if await self._database.change(_CLAIM(self._database.sqlite), row, tenant=tenant):
             return claim
-        kept = await self._database.first(_LOOK, _named(claim))
+        kept = await self._database.first(_LOOK, _named(claim), tenant=tenant)
         if kept is None:  # given back since
             return None
         if kept.fingerprint != fingerprint:
@@ -118,17 +119,17 @@ class SqlIdempotencyKeys:
             "new_body": answer.body,
             "new_expires_at": self._clock() + life,
         }
-        await self._database.change(_KEEP, _named(claim) | {"c": claim.id} | values)
+        await self._database.change(_KEEP, _named(claim) | {"c": claim.id} | values, tenant=claim.tenant)
 
     async def release(self, claim: Claim) -> None:
         """Give the key back without an answer."""
         ours = _named(claim) | {"c": claim.id}
-        if not await self._database.change(_FREE, ours):
-            await self._database.change(_END, ours | {"now": self._clock()})
+        if not await self._database.change(_FREE, ours, tenant=claim.tenant):
+            await self._database.change(_END, ours | {"now": self._clock()}, tenant=claim.tenant)
 
     async def tidy(self, *, limit: int) -> int:
         """Delete up to `limit` keys, of all tenants, whose life is over, and return how many."""
-        return len(await self._database.change(_TIDY, {"now": self._clock(), "limit": limit}))
+        return len(await self._database.change(_TIDY, {"now": self._clock(), "limit": limit}, tenant=ALL))
 
 
 async def note_effect(connection: Connection) -> None:

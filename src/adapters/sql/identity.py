@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
+import msgspec
 import sqlalchemy as sa
-from attrs import frozen
 
 from adapters.sql import tables
 from adapters.sql.database import Database
-from adapters.sql.directory import person
+from adapters.sql.directory import person, phone_taken, row_of
 from adapters.sql.errors import Taken
 from adapters.sql.outbox import envelope
+from adapters.sql.row_security import ALL
+from adapters.sql.rows import replacing
+from adapters.sql.sealing import Sealing, place
 from adapters.sql.writer import Writer
-from core.identity import Account, LoginTaken, ServiceToken, ServiceTokenNotFound, Session, Tenant, User
+from core.identity import (
+    Account,
+    LoginTaken,
+    ServiceToken,
+    ServiceTokenNotFound,
+    Session,
+    Tenant,
+    User,
+    UserNotFound,
+)
 from core.kernel.errors import Invalid
 from core.kernel.events import Envelope
 from core.kernel.states import evolved
@@ -25,6 +38,7 @@ _LOG_INS: Final = tables.log_ins
 _TOKENS: Final = tables.service_tokens
 _OUTBOX: Final = tables.outbox
 _USERS: Final = tables.users
+_CREDENTIALS: Final = tables.credentials
 
 
 def _one(table: sa.Table) -> sa.Select[Any]:
@@ -36,6 +50,11 @@ _BY_LOGIN: Final = (
     sa.select(_ACCOUNTS)
     .join(_LOGINS, sa.and_(_LOGINS.c.tenant == _ACCOUNTS.c.tenant, _LOGINS.c.user_id == _ACCOUNTS.c.id))
     .where(_LOGINS.c.login == sa.bindparam("l"))
+)
+_RELEASE: Final = (
+    sa.delete(_LOGINS)
+    .where(_LOGINS.c.tenant == sa.bindparam("t"), _LOGINS.c.user_id == sa.bindparam("i"))
+    .where(_LOGINS.c.login.not_in(sa.bindparam("kept", expanding=True)))
 )
 _OWNER: Final = sa.select(_LOGINS).where(_LOGINS.c.login == sa.bindparam("l"))
 _ENROLLED: Final = (
@@ -57,14 +76,69 @@ _OF_TENANT: Final = (
     .order_by(_TOKENS.c.made_at.desc(), _TOKENS.c.id.desc())
 )
 _AUDITED: Final = sa.text("event_type LIKE 'identity.%'")
+_PERSON: Final = _one(_USERS)
+_OWNERS: Final = (
+    sa.select(_USERS)
+    .where(_USERS.c.tenant == sa.bindparam("t"), _USERS.c.role == "owner", _USERS.c.active)
+    .order_by(_USERS.c.id)  # everybody locks them in one order
+    .with_for_update()
+)
+_PUT_CREDENTIAL: Final = replacing(_CREDENTIALS)
+_REMOVE_CREDENTIAL: Final = (
+    sa.delete(_CREDENTIALS)
+    .where(_CREDENTIALS.c.tenant == sa.bindparam("t"), _CREDENTIALS.c.purpose == sa.bindparam("p"))
+    .returning(_CREDENTIALS.c.label)
+)
 
 
-@frozen
-class Sealing:
-    """Encrypts and decrypts bytes (first) that belong to one place (second)."""
+class SqlPeople:
+    """`core.identity.ports.PeopleRepository`."""
 
-    seal: Callable[[bytes, bytes], bytes]
-    unseal: Callable[[bytes, bytes], bytes]
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    async def get(self, tenant: str, user_id: str) -> User:
+        """Return the user; raise `UserNotFound`."""
+        row = await self._writer.first(_PERSON, {"t": tenant, "i": user_id})
+        if row is None:
+            raise UserNotFound(user_id)
+        return person(row)
+
+    async def owners(self, tenant: str) -> Sequence[User]:
+        """Return the active owners and lock their rows; SQLite has one writer anyway."""
+        return [person(row) for row in await self._writer.run(_OWNERS, {"t": tenant})]
+
+    async def save(self, user: User) -> User:
+        """Store the user and its facts; raise `StaleVersion` or `PhoneTaken`."""
+        try:
+            version = await self._writer.save(_USERS, "user", user, row_of(user))
+        except Taken as taken:
+            raise phone_taken(taken) from taken
+        return evolved(user, {"version": version, "facts": ()})
+
+
+class SqlCredentials:
+    """`core.identity.ports.CredentialStore`; what is kept is sealed for its place."""
+
+    def __init__(self, writer: Writer, sealing: Sealing) -> None:
+        self._writer, self._sealing = writer, sealing
+
+    async def put(self, tenant: str, purpose: str, values: Mapping[str, str], *, label: str, at: datetime) -> None:
+        """Store the credential in place of what was there."""
+        about = place(_CREDENTIALS.c.sealed, tenant, purpose)
+        row = {
+            "tenant": tenant,
+            "purpose": purpose,
+            "label": label,
+            "sealed": self._sealing.seal(msgspec.json.encode(dict(values)), about),
+            "updated_at": at,
+        }
+        await self._writer.run(_PUT_CREDENTIAL(self._writer.sqlite), row)
+
+    async def remove(self, tenant: str, purpose: str) -> str | None:
+        """Remove the credential and return its label, or None."""
+        row = await self._writer.first(_REMOVE_CREDENTIAL, {"t": tenant, "p": purpose})
+        return None if row is None else str(row.label)
 
 
 class SqlAccounts:
@@ -93,6 +167,9 @@ class SqlAccounts:
                     await self._writer.run(sa.insert(_LOGINS), claim)
                 except Taken as taken:
                     raise LoginTaken from taken
+        if account.version:
+            names = {"t": account.tenant, "i": account.id, "kept": account.logins}
+            await self._writer.run(_RELEASE, names)
         secret = account.totp_secret
         row = {
             "email": account.email,
@@ -111,9 +188,7 @@ class SqlAccounts:
         """Store a new tenant and its first person."""
         row = {column.name: getattr(tenant, column.name) for column in tables.tenants.columns}
         await self._writer.run(sa.insert(tables.tenants), row)
-        await self._writer.run(
-            sa.insert(_USERS), {column.name: getattr(user, column.name) for column in _USERS.columns}
-        )
+        await self._writer.run(sa.insert(_USERS), {"tenant": user.tenant, "id": user.id, **row_of(user), "version": 1})
 
 
 class SqlAccountReader:
@@ -124,15 +199,15 @@ class SqlAccountReader:
 
     async def get(self, tenant: str, user_id: str) -> Account | None:
         """Return the person's account, or None."""
-        return _account(await self._database.first(_ACCOUNT, {"t": tenant, "i": user_id}), self._sealing)
+        return _account(await self._database.first(_ACCOUNT, {"t": tenant, "i": user_id}, tenant=tenant), self._sealing)
 
     async def by_login(self, login: str) -> Account | None:
         """Return the account that a log-in name leads to, or None."""
-        return _account(await self._database.first(_BY_LOGIN, {"l": login}), self._sealing)
+        return _account(await self._database.first(_BY_LOGIN, {"l": login}, tenant=ALL), self._sealing)
 
     async def enrolled(self, phone: str) -> Sequence[User]:
         """Return the active people with this phone, by tenant and id."""
-        return [person(row) for row in await self._database.rows(_ENROLLED, {"p": phone})]
+        return [person(row) for row in await self._database.rows(_ENROLLED, {"p": phone}, tenant=ALL)]
 
 
 class SqlLogIns:
@@ -165,11 +240,11 @@ class SqlLogInReader:
 
     async def get(self, tenant: str, session_id: str) -> Session | None:
         """Return the session, or None."""
-        return _session(await self._database.first(_SESSION, {"t": tenant, "i": session_id}))
+        return _session(await self._database.first(_SESSION, {"t": tenant, "i": session_id}, tenant=tenant))
 
     async def of(self, tenant: str, user_id: str) -> Sequence[Session]:
         """Return the person's sessions that nobody has ended."""
-        rows = await self._database.rows(_OPEN, {"t": tenant, "u": user_id})
+        rows = await self._database.rows(_OPEN, {"t": tenant, "u": user_id}, tenant=tenant)
         return [session for row in rows if (session := _session(row)) is not None]
 
 
@@ -209,12 +284,12 @@ class SqlServiceTokenReader:
 
     async def by_hash(self, token_hash: str) -> ServiceToken | None:
         """Return the token with this digest, or None."""
-        row = await self._database.first(_BY_HASH, {"h": token_hash})
+        row = await self._database.first(_BY_HASH, {"h": token_hash}, tenant=ALL)
         return None if row is None else _service_token(row)
 
     async def of(self, tenant: str) -> Sequence[ServiceToken]:
         """Return the tenant's tokens, the newest first."""
-        return [_service_token(row) for row in await self._database.rows(_OF_TENANT, {"t": tenant})]
+        return [_service_token(row) for row in await self._database.rows(_OF_TENANT, {"t": tenant}, tenant=tenant)]
 
 
 class SqlAuditLog:
@@ -228,7 +303,7 @@ class SqlAuditLog:
         query = sa.select(_OUTBOX).where(_OUTBOX.c.tenant == tenant, _AUDITED)
         if cursor is not None:
             query = query.where(_OUTBOX.c.seq < _before(cursor))
-        rows = await self._database.rows(query.order_by(_OUTBOX.c.seq.desc()).limit(limit + 1))
+        rows = await self._database.rows(query.order_by(_OUTBOX.c.seq.desc()).limit(limit + 1), tenant=tenant)
         following = str(rows[limit - 1].seq) if len(rows) > limit else None
         return [envelope(row) for row in rows[:limit]], following
 
@@ -246,7 +321,7 @@ def _before(cursor: str) -> int:
 
 
 def _place(account: Any) -> bytes:
-    return f"{account.tenant}/totp/{account.id}".encode()
+    return place(_ACCOUNTS.c.totp_sealed, account.tenant, account.id)
 
 
 def _account(row: Any, sealing: Sealing) -> Account | None:

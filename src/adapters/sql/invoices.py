@@ -1,20 +1,24 @@
-"""Invoices and issuers in tables; the schema itself keeps a job to one invoice and a series to one open voucher."""
+"""Invoices, issuers and the trail in tables; the schema itself keeps a job to one invoice and a series to one open voucher a slot."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
+from attrs import asdict, fields, frozen
 
 from adapters.sql.database import Database
 from adapters.sql.errors import Taken
+from adapters.sql.row_security import ALL
 from adapters.sql.rows import cut, from_json, page_of, replacing
-from adapters.sql.tables import OPEN, invoices, issuers
+from adapters.sql.tables import OPEN, invoices, issuers, voucher_trail
 from adapters.sql.writer import Writer
 from core.invoicing import (
     Authorisation,
+    Corrected,
+    Exchange,
     Invoice,
     InvoiceNotFound,
     Issuer,
@@ -23,18 +27,30 @@ from core.invoicing import (
     Receiver,
     Series,
     SeriesBusy,
+    Terms,
 )
+from core.invoicing.terms import PLAIN
 from core.kernel.money import Line
 from core.kernel.states import evolved
 
 _ONE: Final = sa.select(invoices).where(invoices.c.tenant == sa.bindparam("t"), invoices.c.id == sa.bindparam("i"))
 
 _OF_JOB: Final = sa.select(invoices).where(
-    invoices.c.tenant == sa.bindparam("t"), invoices.c.job_id == sa.bindparam("j")
+    invoices.c.tenant == sa.bindparam("t"),
+    invoices.c.job_id == sa.bindparam("j"),
+    invoices.c.kind == "invoice",
 )
-_OPEN_IN: Final = sa.select(invoices).where(
-    invoices.c.state.in_(OPEN),
-    *(invoices.c[name] == sa.bindparam(name) for name in ("tenant", "cuit", "point_of_sale", "voucher_type")),
+_SERIES: Final = tuple(
+    invoices.c[name] == sa.bindparam(name) for name in ("tenant", "cuit", "point_of_sale", "voucher_type")
+)
+_OPEN_IN: Final = sa.select(invoices).where(invoices.c.state.in_(OPEN), *_SERIES).order_by(invoices.c.number).limit(1)
+_NEWEST_DAY: Final = sa.select(sa.func.max(invoices.c.issued_on).label("day")).where(
+    invoices.c.state == "issued", *_SERIES
+)
+_NOTES_OF: Final = (
+    sa.select(invoices)
+    .where(invoices.c.tenant == sa.bindparam("t"), invoices.c.corrects_id == sa.bindparam("i"))
+    .order_by(invoices.c.created_at, invoices.c.id)
 )
 _ISSUER: Final = sa.select(issuers.c.profile).where(issuers.c.tenant == sa.bindparam("t"))
 _PUT_ISSUER: Final = replacing(issuers)
@@ -56,17 +72,18 @@ class SqlInvoices:
         return None if row is None else _invoice(row)
 
     async def open_in(self, tenant: str, series: Series) -> Invoice | None:
-        """Return the invoice of the series that waits for AFIP's word, or None."""
-        row = await self._writer.first(
-            _OPEN_IN,
-            {
-                "tenant": tenant,
-                "cuit": series.cuit,
-                "point_of_sale": series.point_of_sale,
-                "voucher_type": series.voucher_type,
-            },
-        )
+        """Return the lowest numbered voucher of the series that waits for AFIP's word, or None."""
+        row = await self._writer.first(_OPEN_IN, _named(tenant, series))
         return None if row is None else _invoice(row)
+
+    async def newest_day(self, tenant: str, series: Series) -> date | None:
+        """Return the latest day of issue of the series' issued vouchers, or None."""
+        row = await self._writer.first(_NEWEST_DAY, _named(tenant, series))
+        return None if row is None else row.day
+
+    async def notes_of(self, tenant: str, invoice_id: str) -> Sequence[Invoice]:
+        """Return the notes that correct the invoice, the oldest first."""
+        return [_invoice(row) for row in await self._writer.run(_NOTES_OF, {"t": tenant, "i": invoice_id})]
 
     async def save(self, invoice: Invoice) -> Invoice:
         """Store the invoice and its facts; raise `StaleVersion` or `SeriesBusy`."""
@@ -86,7 +103,12 @@ class SqlInvoiceReader:
 
     async def get(self, tenant: str, invoice_id: str) -> Invoice:
         """Return the invoice; raise `InvoiceNotFound`."""
-        return _found(await self._database.first(_ONE, {"t": tenant, "i": invoice_id}), invoice_id)
+        return _found(await self._database.first(_ONE, {"t": tenant, "i": invoice_id}, tenant=tenant), invoice_id)
+
+    async def of_job(self, tenant: str, job_id: str) -> Invoice | None:
+        """Return the job's invoice, or None."""
+        row = await self._database.first(_OF_JOB, {"t": tenant, "j": job_id}, tenant=tenant)
+        return None if row is None else _invoice(row)
 
     async def page(
         self, tenant: str, *, job_id: str | None, limit: int, cursor: str | None
@@ -94,15 +116,16 @@ class SqlInvoiceReader:
         """Return a page of invoices, the newest first."""
         conditions = [] if job_id is None else [invoices.c.job_id == job_id]
         query = page_of(invoices, tenant, where=conditions, limit=limit, cursor=cursor)
-        return cut(await self._database.rows(query), limit, _invoice)
+        return cut(await self._database.rows(query, tenant=tenant), limit, _invoice)
 
     async def unanswered(self, *, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
-        """Return (tenant, invoice id) of invoices submitted before the instant and still open."""
+        """Return (tenant, invoice id) of what was submitted before the instant and is still open: the oldest, then lowest, first."""
         rows = await self._database.rows(
             sa.select(invoices.c.tenant, invoices.c.id)
             .where(invoices.c.state.in_(OPEN), invoices.c.submitted_at < before)
-            .order_by(invoices.c.submitted_at)
-            .limit(limit)
+            .order_by(invoices.c.submitted_at, invoices.c.number)
+            .limit(limit),
+            tenant=ALL,
         )
         return [(row.tenant, row.id) for row in rows]
 
@@ -115,7 +138,7 @@ class SqlIssuers:
 
     async def get(self, tenant: str) -> Issuer:
         """Return the tenant's issuer; raise `NoTaxProfile`."""
-        row = await self._database.first(_ISSUER, {"t": tenant})
+        row = await self._database.first(_ISSUER, {"t": tenant}, tenant=tenant)
         if row is None:
             msg = "this business has not said who issues its invoices: note its CUIT, VAT condition and point of sale"
             raise NoTaxProfile(msg)
@@ -124,7 +147,52 @@ class SqlIssuers:
     async def put(self, issuer: Issuer) -> None:
         """Store it in place of what was there."""
         row = {"tenant": issuer.tenant, "profile": issuer}
-        await self._database.change(_PUT_ISSUER(self._database.sqlite), row)
+        await self._database.change(_PUT_ISSUER(self._database.sqlite), row, tenant=issuer.tenant)
+
+
+_ADD_EXCHANGE: Final = sa.insert(voucher_trail).values(
+    {column.name: sa.bindparam(column.name) for column in voucher_trail.columns if column.name != "seq"}
+)
+
+
+class SqlTrail:
+    """`core.invoicing.ports.VoucherTrail`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, tenant: str, exchange: Exchange) -> None:
+        """Keep it."""
+        row = {"tenant": tenant, **asdict(exchange)}
+        await self._database.change(_ADD_EXCHANGE, row, tenant=tenant)
+
+    async def of(self, tenant: str, subjects: Sequence[str], *, limit: int) -> Sequence[Exchange]:
+        """Return what is kept of the subjects, the newest first."""
+        query = (
+            sa.select(voucher_trail)
+            .where(voucher_trail.c.tenant == tenant, voucher_trail.c.subject.in_(list(subjects)))
+            .order_by(voucher_trail.c.seq.desc())
+            .limit(limit)
+        )
+        names = [each.name for each in fields(Exchange)]
+        return [
+            Exchange(**{name: getattr(row, name) for name in names})
+            for row in await self._database.rows(query, tenant=tenant)
+        ]
+
+
+def _named(tenant: str, series: Series) -> dict[str, Any]:
+    return {"tenant": tenant, **asdict(series)}
+
+
+@frozen(kw_only=True)
+class _Details:
+    """What a voucher says that no statement looks for."""
+
+    terms: Terms = PLAIN
+    corrects: tuple[Corrected, ...] = ()
+    corrects_period: tuple[date, date] | None = None
+    reason: str = ""
 
 
 def _found(row: Any, invoice_id: str) -> Invoice:
@@ -152,10 +220,21 @@ def _row(invoice: Invoice) -> dict[str, Any]:
         "authorisation": invoice.authorisation,
         "errors": invoice.errors,
         "created_at": invoice.created_at,
+        "kind": invoice.kind,
+        "details": _Details(
+            terms=invoice.terms,
+            corrects=invoice.corrects,
+            corrects_period=invoice.corrects_period,
+            reason=invoice.reason,
+        ),
+        "corrects_id": invoice.corrects[0].invoice_id if invoice.corrects else None,
+        "batch": invoice.batch,
+        "slot": invoice.slot,
     }
 
 
 def _invoice(row: Any) -> Invoice:
+    details = from_json(row.details, _Details)
     return Invoice(
         id=row.id,
         tenant=row.tenant,
@@ -173,4 +252,11 @@ def _invoice(row: Any) -> Invoice:
         authorisation=None if row.authorisation is None else from_json(row.authorisation, Authorisation),
         errors=from_json(row.errors, tuple[Observation, ...]),
         created_at=row.created_at,
+        kind=row.kind,
+        terms=details.terms,
+        corrects=details.corrects,
+        corrects_period=details.corrects_period,
+        reason=details.reason,
+        batch=row.batch,
+        slot=row.slot,
     )

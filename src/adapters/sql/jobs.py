@@ -42,7 +42,7 @@ class SqlJobReader:
 
     async def get(self, tenant: str, job_id: str) -> Job:
         """Return the job; raise `JobNotFound`."""
-        return _found(await self._database.first(_ONE, {"t": tenant, "i": job_id}), job_id)
+        return _found(await self._database.first(_ONE, {"t": tenant, "i": job_id}, tenant=tenant), job_id)
 
     async def page(
         self, tenant: str, *, where: JobFilter, limit: int, cursor: str | None
@@ -51,7 +51,7 @@ class SqlJobReader:
         wanted = {"status": where.status, "technician_id": where.technician_id, "customer_id": where.customer_id}
         conditions = [jobs.c[name] == value for name, value in wanted.items() if value is not None]
         query = page_of(jobs, tenant, where=conditions, limit=limit, cursor=cursor)
-        return cut(await self._database.rows(query), limit, _job)
+        return cut(await self._database.rows(query, tenant=tenant), limit, _job)
 
     async def timeline(self, tenant: str, job_id: str) -> Sequence[TimelineEntry]:
         """Return the messages that asked for the job and every fact about it, in the order in which they were stored."""
@@ -60,10 +60,10 @@ class SqlJobReader:
         about = outbox.c.job_id == job_id
         if job.source is not None:
             asked = sa.select(inbox).where(inbox.c.tenant == tenant, inbox.c.batch_id == job.source)
-            messages = await self._database.rows(asked.order_by(inbox.c.seq))
+            messages = await self._database.rows(asked.order_by(inbox.c.seq), tenant=tenant)
             about = sa.or_(about, sa.and_(outbox.c.correlation == job.source, outbox.c.job_id.is_(None)))
         told = await self._database.rows(
-            sa.select(outbox).where(outbox.c.tenant == tenant, about).order_by(outbox.c.seq)
+            sa.select(outbox).where(outbox.c.tenant == tenant, about).order_by(outbox.c.seq), tenant=tenant
         )
         return [*map(_message_entry, messages), *map(_fact_entry, told)]
 

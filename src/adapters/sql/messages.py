@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from adapters.sql.database import Database
+from adapters.sql.row_security import ALL
 from adapters.sql.rows import either, from_json, records
 from adapters.sql.tables import batches, inbox
 from adapters.sql.writer import Writer
@@ -47,6 +48,15 @@ _FORGOTTEN: Final = (
     .limit(sa.bindparam("n"))
     .subquery()
 )
+_KNOWN: Final = (
+    sa.select(inbox.c.id)
+    .where(
+        inbox.c.tenant == sa.bindparam("t"),
+        inbox.c.source == sa.bindparam("s"),
+        inbox.c.event_id.in_(sa.bindparam("events", expanding=True)),
+    )
+    .limit(1)
+)
 _NEWEST: Final = sa.select(inbox.c.tenant, inbox.c.thread, inbox.c.id).join(
     _FORGOTTEN, inbox.c.seq == _FORGOTTEN.c.newest
 )
@@ -83,18 +93,25 @@ class SqlInbox:
         """Store the messages, all or none, and return the ids of the new ones."""
         rows = [_message_row(message) for message in messages]
         sqlite = self._database.sqlite
+        tenants = {message.tenant for message in messages}
+        whose = tenants.pop() if len(tenants) == 1 else ALL  # one delivery may hold messages to several numbers
         if len(rows) == 1:  # by far the usual delivery, and the quicker statement
-            found = await self._database.change(_ONE(sqlite), rows[0])
+            found = await self._database.change(_ONE(sqlite), rows[0], tenant=whose)
         elif not sqlite:
-            found = await self._database.change(_MANY, _placed(rows))
+            found = await self._database.change(_MANY, _placed(rows), tenant=whose)
         else:
-            async with self._database.transaction() as connection:
+            async with self._database.transaction(tenant=whose) as connection:
                 found = await _one_by_one(connection.run, rows)
         return frozenset(row.id for row in found)
 
+    async def knows(self, tenant: str, source: str, event_ids: Sequence[str]) -> bool:
+        """Say whether one of the events is stored."""
+        found = await self._database.first(_KNOWN, {"t": tenant, "s": source, "events": list(event_ids)}, tenant=tenant)
+        return found is not None
+
     async def forgotten(self, *, before: datetime, limit: int) -> Sequence[tuple[str, str, str]]:
         """Return (tenant, thread, newest message id) of threads with a message that no batch took in time."""
-        rows = await self._database.rows(_NEWEST, {"before": before, "n": limit})
+        rows = await self._database.rows(_NEWEST, {"before": before, "n": limit}, tenant=ALL)
         return [(row.tenant, row.thread, row.id) for row in rows]
 
 

@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
 
 from adapters.sql.database import Connection, Database
+from adapters.sql.row_security import ALL
 from adapters.sql.rows import among
 from adapters.sql.tables import outbox, settlements
 from adapters.sql.writer import FIRST_FAILURE, SETTLE, settlement
@@ -85,12 +87,13 @@ class SqlOutbox:
         """Hold facts that were never sent; leaving well marks them sent."""
         if self._database.sqlite:  # not in a transaction: it would keep every writer waiting while the block sends
             async with self._holding:
-                rows = await self._database.rows(_UNSENT, {"n": limit})
+                rows = await self._database.rows(_UNSENT, {"n": limit}, tenant=ALL)
                 yield [envelope(row) for row in rows]
                 if rows:
-                    await self._database.change(_mark([row.seq for row in rows], sent_at=self._clock(), sqlite=True))
+                    mark = _mark([row.seq for row in rows], sent_at=self._clock(), sqlite=True)
+                    await self._database.change(mark, tenant=ALL)
             return
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(tenant=ALL) as connection:
             rows = await connection.run(_TAKE, {"n": limit, "now": self._clock()})
             yield [envelope(row) for row in sorted(rows, key=lambda row: int(row.seq))]
 
@@ -100,13 +103,13 @@ class SqlOutbox:
         wanted = {"leased_before": at - lease, "now": at, "n": limit}
         if self._database.sqlite:
             async with self._holding:
-                rows = await self._database.rows(_OVERDUE, wanted)
-                yield await _with_settlements(self._database.rows, rows, at=at, sqlite=True)
+                rows = await self._database.rows(_OVERDUE, wanted, tenant=ALL)
+                yield await _with_settlements(partial(self._database.rows, tenant=ALL), rows, at=at, sqlite=True)
                 if rows:
-                    async with self._database.transaction() as connection:
+                    async with self._database.transaction(tenant=ALL) as connection:
                         await _lease(connection, rows, at=at, lease=lease)
             return
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(tenant=ALL) as connection:
             rows = await connection.run(_OVERDUE, wanted)
             yield await _with_settlements(connection.run, rows, at=at, sqlite=False)
             if rows:
@@ -117,12 +120,13 @@ class SqlOutbox:
         await self._database.change(
             sa.update(outbox)
             .where(among(outbox.c.id, fact_ids, sqlite=self._database.sqlite))
-            .values(done_at=self._clock())
+            .values(done_at=self._clock()),
+            tenant=ALL,
         )
 
     async def get(self, fact_id: str) -> Envelope:
         """Return the fact; raise `NotFound`."""
-        row = await self._database.first(_ONE, {"i": fact_id})
+        row = await self._database.first(_ONE, {"i": fact_id}, tenant=ALL)
         if row is None:
             msg = f"there is no fact {fact_id}"
             raise NotFound(msg)
@@ -132,14 +136,16 @@ class SqlOutbox:
         """Note that a reaction is over; twice changes nothing."""
         state = "done" if failure is None else "failed"
         await self._database.change(
-            SETTLE(self._database.sqlite), settlement(actor, state=state, error=failure, at=self._clock())
+            SETTLE(self._database.sqlite),
+            settlement(actor, state=state, error=failure, at=self._clock()),
+            tenant=actor.tenant,
         )
 
     async def postpone(self, actor: Actor, *, failure: str, wait: Callable[[int], timedelta | None]) -> datetime | None:
         """Count a failed attempt and return when the next is due, or None when it was the last."""
         sqlite, now = self._database.sqlite, self._clock()
         this = sa.and_(settlements.c.fact_id == actor.causation, settlements.c.reaction == actor.reaction)
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(tenant=actor.tenant) as connection:
             await connection.run(FIRST_FAILURE(sqlite), settlement(actor, state="retrying", error=failure, at=now))
             row = await connection.first(sa.select(settlements).where(this).with_for_update())
             if row.state != "retrying":

@@ -7,6 +7,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from adapters.sql.database import Database
+from adapters.sql.row_security import ALL
 from adapters.sql.tables import sessions
 from adapters.sql.writer import Writer
 from core.kernel.states import evolved
@@ -59,11 +60,11 @@ class SqlSessionReader:
 
     async def of_job(self, tenant: str, job_id: str) -> TrackingSession | None:
         """Return the job's newest session, or None."""
-        return _session(await self._database.first(_OF_JOB, {"t": tenant, "j": job_id}))
+        return _session(await self._database.first(_OF_JOB, {"t": tenant, "j": job_id}, tenant=tenant))
 
     async def by_token(self, token_hash: str) -> TrackingSession | None:
         """Return the session whose link has this token, or None."""
-        return _session(await self._database.first(_BY_TOKEN, {"h": token_hash}))
+        return _session(await self._database.first(_BY_TOKEN, {"h": token_hash}, tenant=ALL))
 
 
 def _session(row: Any) -> TrackingSession | None:

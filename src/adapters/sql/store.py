@@ -16,24 +16,28 @@ from adapters.sql.deliveries import SqlDeliveries, SqlDeliveryReader
 from adapters.sql.directory import SqlDirectory
 from adapters.sql.idempotency import SqlIdempotencyKeys, note_effect
 from adapters.sql.identity import (
-    Sealing,
     SqlAccountReader,
     SqlAccounts,
     SqlAuditLog,
+    SqlCredentials,
     SqlLogInReader,
     SqlLogIns,
+    SqlPeople,
     SqlServiceTokenReader,
     SqlServiceTokens,
 )
-from adapters.sql.invoices import SqlInvoiceReader, SqlInvoices, SqlIssuers
+from adapters.sql.invoices import SqlInvoiceReader, SqlInvoices, SqlIssuers, SqlTrail
 from adapters.sql.jobs import SqlJobReader, SqlJobs
 from adapters.sql.messages import SqlInbox, SqlMessages
 from adapters.sql.outbox import SqlOutbox
+from adapters.sql.row_security import EXAMINE, NOBODY, TENANT_COLUMNS
+from adapters.sql.sealing import Sealing, SqlSealed
 from adapters.sql.secrets import SqlSecrets
 from adapters.sql.sessions import SqlSessionReader, SqlSessions
 from adapters.sql.tickets import SqlTickets
 from adapters.sql.writer import Writer
 from core.kernel.actor import Actor
+from core.kernel.errors import Unavailable
 from core.kernel.ports import NewId
 from core.kernel.time import Clock
 
@@ -79,6 +83,14 @@ class SqlTransaction:
         return SqlDeliveries(self._writer)
 
     @cached_property
+    def people(self) -> SqlPeople:
+        return SqlPeople(self._writer)
+
+    @cached_property
+    def credentials(self) -> SqlCredentials:
+        return SqlCredentials(self._writer, self._sealing)
+
+    @cached_property
     def accounts(self) -> SqlAccounts:
         return SqlAccounts(self._writer, self._sealing)
 
@@ -109,14 +121,16 @@ class SqlStore:
         self.sessions = SqlSessionReader(self._database)
         self.invoices = SqlInvoiceReader(self._database)
         self.issuers = SqlIssuers(self._database)
+        self.trail = SqlTrail(self._database)
         self.deliveries = SqlDeliveryReader(self._database)
         self.directory = SqlDirectory(self._database)
         self.accounts = SqlAccountReader(self._database, self._sealing)
         self.log_ins = SqlLogInReader(self._database)
         self.service_tokens = SqlServiceTokenReader(self._database)
         self.audit = SqlAuditLog(self._database)
-        self.secrets = SqlSecrets(self._database, seal=seal, unseal=unseal, clock=clock)
-        self.tickets = SqlTickets(self._database, seal=seal, unseal=unseal, clock=clock, new_id=new_id)
+        self.secrets = SqlSecrets(self._database, self._sealing)
+        self.sealed = SqlSealed(self._database, self._sealing)
+        self.tickets = SqlTickets(self._database, self._sealing, clock=clock, new_id=new_id)
         self.outbox = SqlOutbox(self._database, clock=clock)
         self.idempotency = SqlIdempotencyKeys(self._database, clock=clock, new_id=new_id)
 
@@ -128,7 +142,7 @@ class SqlStore:
             raise RuntimeError(msg)
         outer = _inside.set(self)
         try:
-            async with self._database.transaction() as connection:
+            async with self._database.transaction(tenant=actor.tenant) as connection:
                 writer = Writer(connection, actor, clock=self._clock, new_id=self._new_id)
                 await writer.settle()
                 yield SqlTransaction(writer, self._sealing)
@@ -140,7 +154,23 @@ class SqlStore:
 
     async def ping(self) -> None:
         """Return if the database answers; raise `Unavailable`."""
-        await self._database.first(_ALIVE)
+        await self._database.first(_ALIVE, tenant=NOBODY)
+
+    async def examined(self) -> str:
+        """Return how the database answers; raise `Unavailable` if it does not, or not as one that keeps tenants apart."""
+        if self._database.sqlite:
+            await self.ping()
+            return "answers"
+        seen = await self._database.first(EXAMINE, tenant=NOBODY)
+        if missing := sorted(TENANT_COLUMNS.keys() - set(seen.walled)):
+            msg = f"the database lacks a migration: nothing keeps tenants apart in {', '.join(missing)}"
+            raise Unavailable(msg)
+        if seen.passes or (owned := set(seen.owned) & TENANT_COLUMNS.keys()):
+            why = "passes by row-level security" if seen.passes else f"owns {', '.join(sorted(owned))}"
+            msg = f"the role {seen.role} {why}: nothing keeps tenants apart"
+            raise Unavailable(msg)
+        needless = "; its user is a superuser, which it need not be" if seen.superuser else ""
+        return f"answers as {seen.role}{needless}"
 
     async def close(self) -> None:
         """Close all connections."""

@@ -70,7 +70,17 @@ users: Final = sa.Table(
     sa.Column("phone", sa.Text),
     sa.Column("active", sa.Boolean, nullable=False),
     sa.Column("token_hash", sa.Text, unique=True),
+    # The default is for processes of the release before, which still write while this one is rolled out.
+    sa.Column("version", sa.Integer, nullable=False, server_default="1"),
     sa.Index(None, "phone"),
+    sa.Index(
+        "uq_users_active_phone",
+        "tenant",
+        "phone",
+        unique=True,
+        postgresql_where=sa.text("active"),
+        sqlite_where=sa.text("active"),
+    ),
 )
 
 credentials: Final = sa.Table(
@@ -226,7 +236,7 @@ invoices: Final = sa.Table(
     _tenant(),
     _id(),
     _version(),
-    sa.Column("job_id", sa.Text, nullable=False),
+    sa.Column("job_id", sa.Text),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("cuit", sa.Text, nullable=False),
     sa.Column("point_of_sale", sa.Integer, nullable=False),
@@ -242,20 +252,51 @@ invoices: Final = sa.Table(
     sa.Column("authorisation", Json),
     sa.Column("errors", Json, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
-    sa.UniqueConstraint("tenant", "job_id", name="uq_invoices_job"),
+    # Defaults are for processes of the release before, which still write while this one is rolled out.
+    sa.Column("kind", sa.Text, nullable=False, server_default="invoice"),
+    sa.Column("details", Json, nullable=False, server_default="{}"),
+    sa.Column("corrects_id", sa.Text),
+    sa.Column("batch", sa.Text),
+    sa.Column("slot", sa.Integer, nullable=False, server_default="0"),
     sa.UniqueConstraint("tenant", "cuit", "point_of_sale", "voucher_type", "number", name="uq_invoices_number"),
     sa.Index(None, "tenant", "created_at"),
+    sa.Index("ix_invoices_job", "tenant", "job_id"),
+    sa.Index("ix_invoices_corrects", "tenant", "corrects_id"),
+    sa.Index(
+        "uq_invoices_job",
+        "tenant",
+        "job_id",
+        unique=True,
+        postgresql_where=sa.text("kind = 'invoice'"),
+        sqlite_where=sa.text("kind = 'invoice'"),
+    ),
     sa.Index(
         "uq_invoices_open_series",
         "tenant",
         "cuit",
         "point_of_sale",
         "voucher_type",
+        "slot",
         unique=True,
         postgresql_where=sa.text("state IN ('pending_cae', 'unknown')"),
         sqlite_where=sa.text("state IN ('pending_cae', 'unknown')"),
     ),
 )
+
+voucher_trail: Final = sa.Table(
+    "voucher_trail",
+    metadata,
+    sa.Column("seq", Serial, primary_key=True, autoincrement=True),
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("operation", sa.Text, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("request", sa.Text, nullable=False),
+    sa.Column("response", sa.Text, nullable=False),
+    sa.Column("failure", sa.Text, nullable=False),
+    sa.Index(None, "tenant", "subject", "seq"),
+)
+"""What was said to AFIP and by it; nothing in it is changed or deleted."""
 
 deliveries: Final = sa.Table(
     "deliveries",

@@ -21,6 +21,8 @@ from core.messaging import InboundMessage, Sender, StatusReport
 _PHONE: Final = re.compile(r"[1-9][0-9]{6,14}\Z")
 _ID: Final = re.compile(r"[!-~]{1,200}\Z")
 _STATUSES: Final = frozenset({"sent", "delivered", "read", "played", "failed"})
+_ARRIVED: Final = ("delivered", "read", "played")
+"""Whoever reads at once never gets to "delivered"."""
 _LONGEST: Final = 4096
 _DEEPEST: Final = 32
 """Levels of a message that are kept; Meta's have eight."""
@@ -159,7 +161,7 @@ def _status(raw: Mapping[str, Any], *, tenant: str, received_at: datetime) -> St
     return StatusReport(
         tenant=tenant,
         source="whatsapp",
-        event_id=f"{provider_id}:{status}",
+        event_id=_status_id(provider_id, status),
         provider_id=provider_id,
         status=status,
         at=_instant(raw.get("timestamp"), received_at),
@@ -169,6 +171,15 @@ def _status(raw: Mapping[str, Any], *, tenant: str, received_at: datetime) -> St
         error_text=_clean(details or _text(error.get("message")) or _text(error.get("title")), at_most=500) or None,
         raw=_storable(raw),
     )
+
+
+def arrivals(provider_id: str) -> list[str]:
+    """Return the ids of the events each of which says that a message of ours has reached its phone."""
+    return [_status_id(provider_id, status) for status in _ARRIVED]
+
+
+def _status_id(provider_id: str, status: str) -> str:
+    return f"{provider_id}:{status}"
 
 
 def _content(raw: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None:

@@ -7,7 +7,8 @@ from typing import Any, Final
 import httpx2
 
 from adapters.whatsapp.account import WhatsAppAccount
-from adapters.whatsapp.channel import TIMEOUT, VERSION
+from adapters.whatsapp.codes import OTP_TEMPLATE
+from adapters.whatsapp.graph import TIMEOUT, VERSION
 from core.kernel.errors import Unavailable
 from core.notifications import TEMPLATES, Template
 
@@ -20,15 +21,15 @@ async def register_templates(base_url: str, account: WhatsAppAccount, *, public_
     address = f"{base_url}/{VERSION}/{account.waba_id}/message_templates"
     headers = {"Authorization": f"Bearer {account.token}"}
     async with httpx2.AsyncClient(timeout=TIMEOUT, headers=headers) as client:
-        for template in TEMPLATES.values():
+        for body in (*(template_body(each, public_url=public_url) for each in TEMPLATES.values()), OTP_TEMPLATE):
             try:
-                answer = await client.post(address, json=template_body(template, public_url=public_url))
+                answer = await client.post(address, json=body)
             except httpx2.HTTPError as failure:
-                msg = f"WhatsApp gave no answer to the message template {template.name}"
+                msg = f"WhatsApp gave no answer to the message template {body['name']}"
                 raise Unavailable(msg) from failure
             # Asked for at once, not looked up before: two processes may start together, and lists come in pages.
             if not answer.is_success and not _exists(answer):
-                msg = f"WhatsApp did not take the message template {template.name}: {answer.text[:300]}"
+                msg = f"WhatsApp did not take the message template {body['name']}: {answer.text[:300]}"
                 raise Unavailable(msg)
 
 

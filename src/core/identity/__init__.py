@@ -18,23 +18,30 @@ A session::
     open ──refresh──▶ open, with the next token
      ├──spent token shown──▶ ended (reused)
      ├──log out, revoke, password changed, person left──▶ ended
-     └──7 days unused, or 30 days in all──▶ over
+     ├──7 days unused, or 30 days in all──▶ over
+     └──kept in a browser──▶ open, by a cookie that stays the same and no token
 
 A second factor::
 
     none ──enrol──▶ begun ──confirm (a first code)──▶ asked for ──remove (a last code)──▶ none
                       └──enrol──▶ begun anew
 
-Services: `Identity` (who is asking), `Otp`, `Passwords`, `SecondFactors`, `Sessions`, `Machines`, `Audit`.
+Services: `Identity` (who is asking), `Otp`, `Passwords`, `SecondFactors`, `Sessions`, `Machines`, `Audit`, `Colleagues`,
+`Tenants`, `Credentials`.
 """
 
 from core.identity.events import OUTSIDE
 from core.identity.model import (
+    AboveOneself,
     Account,
+    CredentialNotFound,
+    KeptCredential,
+    LastOwner,
     LoginTaken,
     Origin,
     OtpRules,
     PasswordRules,
+    PhoneTaken,
     ScopedActor,
     SecondFactorNeeded,
     SecondFactorState,
@@ -53,35 +60,50 @@ from core.identity.model import (
     WrongSecondFactor,
 )
 from core.identity.service import (
+    OPERATOR,
     Audit,
+    Colleagues,
+    Credentials,
     Enrolment,
     Identity,
     LogInLimits,
     Machines,
+    NewlyMade,
     Otp,
     Passwords,
     Phones,
     SecondFactors,
     Sent,
     Sessions,
+    Tenants,
     Tokens,
+    Visit,
     token_hash,
 )
 
 __all__ = [
+    "OPERATOR",
     "OUTSIDE",
+    "AboveOneself",
     "Account",
     "Audit",
+    "Colleagues",
+    "CredentialNotFound",
+    "Credentials",
     "Enrolment",
     "Identity",
+    "KeptCredential",
+    "LastOwner",
     "LogInLimits",
     "LoginTaken",
     "Machines",
+    "NewlyMade",
     "Origin",
     "Otp",
     "OtpRules",
     "PasswordRules",
     "Passwords",
+    "PhoneTaken",
     "Phones",
     "ScopedActor",
     "SecondFactorNeeded",
@@ -95,11 +117,13 @@ __all__ = [
     "SessionRules",
     "Sessions",
     "Tenant",
+    "Tenants",
     "Tokens",
     "TooOften",
     "Unauthenticated",
     "User",
     "UserNotFound",
+    "Visit",
     "WrongCode",
     "WrongCredentials",
     "WrongSecondFactor",

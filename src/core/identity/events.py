@@ -77,7 +77,11 @@ class RefreshReused(IdentityFact):
 
 @frozen(kw_only=True, slots=False)
 class SessionRevoked(IdentityFact):
-    """A session ended before its time: `logged_out`, `revoked`, `reused`, `left` or `password_changed`."""
+    """A session ended before its time.
+
+    It was `logged_out`, `revoked` or `reused`, its person has `left`, or their password, role or phone is another
+    (`password_changed`, `role_changed`, `phone_changed`).
+    """
 
     name: ClassVar[str] = "identity.session_revoked"
     session_id: str
@@ -125,6 +129,63 @@ class ServiceTokenRevoked(IdentityFact):
     token_id: str
 
 
+@frozen(kw_only=True, slots=False)
+class Enrolled(IdentityFact):
+    """Somebody works here from now on."""
+
+    name: ClassVar[str] = "identity.enrolled"
+    role: str
+    phone: str
+
+
+@frozen(kw_only=True, slots=False)
+class RoleChanged(IdentityFact):
+    name: ClassVar[str] = "identity.role_changed"
+    was: str
+    role: str
+
+
+@frozen(kw_only=True, slots=False)
+class PhoneChanged(IdentityFact):
+    """Somebody is reached, and logs in, by another phone."""
+
+    name: ClassVar[str] = "identity.phone_changed"
+    was: str | None
+    phone: str
+
+
+@frozen(kw_only=True, slots=False)
+class Deactivated(IdentityFact):
+    """Somebody works here no more."""
+
+    name: ClassVar[str] = "identity.deactivated"
+
+
+@frozen(kw_only=True, slots=False)
+class Reactivated(IdentityFact):
+    """Somebody is back."""
+
+    name: ClassVar[str] = "identity.reactivated"
+
+
+@frozen(kw_only=True, slots=False)
+class CredentialSet(IdentityFact):
+    """The tenant's credentials for a service outside were stored or replaced; `label` says which, and never what they are."""
+
+    name: ClassVar[str] = "identity.credential_set"
+    kind: str
+    label: str
+
+
+@frozen(kw_only=True, slots=False)
+class CredentialRemoved(IdentityFact):
+    """The tenant's credentials for a service outside are gone."""
+
+    name: ClassVar[str] = "identity.credential_removed"
+    kind: str
+    label: str
+
+
 FACTS: tuple[type[IdentityFact], ...] = (
     Registered,
     CodeSent,
@@ -140,4 +201,11 @@ FACTS: tuple[type[IdentityFact], ...] = (
     RecoveryCodeUsed,
     ServiceTokenMade,
     ServiceTokenRevoked,
+    Enrolled,
+    RoleChanged,
+    PhoneChanged,
+    Deactivated,
+    Reactivated,
+    CredentialSet,
+    CredentialRemoved,
 )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import ClassVar, Protocol, TypeAlias
 
 from attrs import frozen
 
-from core.identity.model import Account, Attempt, Claims, ServiceToken, Session, Tenant, User
+from core.identity.model import Account, Attempt, Claims, KeptCredential, ServiceToken, Session, Tenant, User
 from core.kernel.actor import Actor
 from core.kernel.errors import CuadrillaError, Unavailable
 from core.kernel.events import Envelope
@@ -21,6 +21,10 @@ class Directory(Protocol):
 
     async def tenant(self, tenant: str) -> Tenant:
         """Return the tenant; raise `NotFound`."""
+        ...
+
+    async def tenants(self) -> Sequence[Tenant]:
+        """Return all tenants by name."""
         ...
 
     async def user(self, tenant: str, user_id: str) -> User:
@@ -40,6 +44,48 @@ class Directory(Protocol):
         ...
 
 
+class PeopleRepository(Protocol):
+    """People inside a transaction."""
+
+    async def get(self, tenant: str, user_id: str) -> User:
+        """Return the user; raise `UserNotFound` if this tenant has none by that id."""
+        ...
+
+    async def owners(self, tenant: str) -> Sequence[User]:
+        """Return the tenant's active owners, who stay what they are until this transaction ends.
+
+        Of two transactions that ask at once, the second waits for the first, or raises `StaleVersion` at its end.
+        """
+        ...
+
+    async def save(self, user: User) -> User:
+        """Store the user and its facts and return it as the next version.
+
+        Raise `StaleVersion`, and `PhoneTaken` if both are active and a colleague has the phone.
+        """
+        ...
+
+
+class CredentialStore(Protocol):
+    """Credentials for services outside, inside a transaction; what is kept of them is sealed."""
+
+    async def put(self, tenant: str, purpose: str, values: Mapping[str, str], *, label: str, at: datetime) -> None:
+        """Store the credential in place of what was there."""
+        ...
+
+    async def remove(self, tenant: str, purpose: str) -> str | None:
+        """Remove the credential and return its label, or None if there is none."""
+        ...
+
+
+class CredentialReader(Protocol):
+    """Which credentials there are, as it was last committed."""
+
+    async def kept(self, tenant: str) -> Sequence[KeptCredential]:
+        """Return the tenant's, by purpose; nothing is unsealed for that."""
+        ...
+
+
 class AccountRepository(Protocol):
     """Accounts inside a transaction. Whoever logs in says no tenant, so a log-in name is looked for in all of them."""
 
@@ -52,7 +98,7 @@ class AccountRepository(Protocol):
         ...
 
     async def save(self, account: Account) -> Account:
-        """Store the account, its log-in names and its facts and return it as the next version.
+        """Store the account, its log-in names and its facts and return it as the next version; names that it had are free.
 
         Raise `StaleVersion` if the stored version is another, `LoginTaken` if a name leads to another account.
         """
@@ -132,7 +178,13 @@ class ServiceTokenReader(Protocol):
 
 
 class IdentityTransaction(Protocol):
-    """A transaction over accounts, sessions and machines."""
+    """A transaction over people, accounts, sessions, machines and credentials."""
+
+    @property
+    def people(self) -> PeopleRepository: ...
+
+    @property
+    def credentials(self) -> CredentialStore: ...
 
     @property
     def accounts(self) -> AccountRepository: ...

@@ -46,6 +46,8 @@ class InvoiceIssued(InvoiceFact):
     cae: str
     total: Decimal
     currency: str
+    kind: str = "invoice"
+    """`credit_note` and `debit_note` correct an invoice."""
 
 
 @frozen(kw_only=True, slots=False)

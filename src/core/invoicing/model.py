@@ -1,11 +1,11 @@
-"""An invoice, from the draft to AFIP's authorisation."""
+"""A voucher, from the draft to AFIP's authorisation: an invoice, or a note that corrects one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from attrs import field, frozen
 
@@ -18,8 +18,21 @@ from core.invoicing.events import (
     InvoiceSubmitted,
     InvoiceUnanswered,
 )
-from core.invoicing.voucher import DOCUMENT_TYPE, INVOICE_TYPE, RECEIVER_CONDITION, Series, letter, number_text
-from core.kernel.errors import Conflict, Invalid, NotFound, Unavailable
+from core.invoicing.outcome import Authorisation, Observation
+from core.invoicing.parties import Issuer, Receiver
+from core.invoicing.preflight import NotAcceptable, findings
+from core.invoicing.terms import PLAIN, Terms
+from core.invoicing.voucher import (
+    CONCEPT,
+    CURRENCY,
+    DOCUMENT_TYPE,
+    RECEIVER_CONDITION,
+    Corrected,
+    Series,
+    letter,
+    number_text,
+    voucher_type,
+)
 from core.kernel.money import Line, Totals, totals
 from core.kernel.states import IllegalMove, Moves, check_move, evolved
 
@@ -33,128 +46,38 @@ MOVES: Final[Moves] = {
 OPEN: Final = frozenset({"pending_cae", "unknown"})
 """States in which an invoice holds its series: nobody takes the next number before it is settled."""
 
-OUT_OF_ORDER: Final = 10016
-"""AFIP's code for a number or date that is not the next of its series."""
-
-MUST_IDENTIFY_FROM: Final = Decimal(10_000_000)
-"""Pesos from which a final consumer is identified (RG 5700/2025)."""
-
-
-class InvoiceNotFound(NotFound):
-    """This tenant has no such invoice."""
-
-    code: ClassVar[str] = "invoice.not_found"
-
-
-class NotIssued(Conflict):
-    """The invoice has no CAE, so there is nothing to print."""
-
-    code: ClassVar[str] = "invoice.not_issued"
-
-
-class NoTaxProfile(Conflict):
-    """The tenant has not said who issues its invoices."""
-
-    code: ClassVar[str] = "invoice.no_tax_profile"
-
-
-class SeriesBusy(Unavailable):
-    """Another voucher of the same series waits for AFIP's word; numbers are taken one at a time."""
-
-    code: ClassVar[str] = "invoice.series_busy"
-
-
-class AnswerLost(Unavailable):
-    """AFIP was asked and no answer came: the voucher may or may not be authorised."""
-
-    code: ClassVar[str] = "afip.answer_lost"
-
-
-@frozen
-class Observation:
-    """AFIP's own code and text."""
-
-    code: int
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.code}: {self.text}"
-
-
-class Refused(Invalid):
-    """AFIP refused the voucher; `observations` are its own codes and texts."""
-
-    code: ClassVar[str] = "afip.refused"
-
-    def __init__(self, observations: Sequence[Observation]) -> None:
-        self.observations = tuple(observations)
-        super().__init__("AFIP refused the invoice: " + "; ".join(map(str, self.observations)))
-
-    @property
-    def number_taken(self) -> bool:
-        """Whether the number is not the next of its series: somebody has it, and that may be us."""
-        return any(each.code == OUT_OF_ORDER for each in self.observations)
-
-    def details(self) -> Mapping[str, object]:
-        return {"afip": [{"code": each.code, "message": each.text} for each in self.observations]}
-
-
-@frozen(kw_only=True)
-class Issuer:
-    """Who issues a tenant's invoices, as AFIP knows them."""
-
-    tenant: str
-    cuit: str
-    name: str
-    address: str
-    vat_condition: str
-    point_of_sale: int
-    gross_income: str
-    started_on: date
-    concept: str = "services"
-
-
-@frozen(kw_only=True)
-class Receiver:
-    """Whom an invoice is for, as they stood when it was drafted."""
-
-    customer_id: str
-    name: str
-    vat_condition: str = "consumidor_final"
-    document_type: str = "none"
-    document_number: str = ""
-    address: str = ""
-
-
-@frozen(kw_only=True)
-class Authorisation:
-    """AFIP's yes: the CAE (14 digits), its last valid day, and what AFIP observed all the same."""
-
-    cae: str
-    expires_on: date
-    observations: tuple[Observation, ...] = ()
-
 
 @frozen(kw_only=True, slots=False)
 class Invoice:
-    """A voucher of one job. It gets its number before AFIP is asked and keeps it until the answer is known.
+    """A voucher. It gets its number before AFIP is asked and keeps it until the answer is known.
 
     A refused voucher consumes no number. One whose answer was lost is `unknown`, never failed: AFIP may have authorised it.
+    A job has one invoice at most, and any number of notes.
     """
 
     id: str
     tenant: str
-    job_id: str
+    job_id: str | None
     issuer: Issuer
     receiver: Receiver
     lines: tuple[Line, ...]
     created_at: datetime
     serviced_on: date
     currency: str = "ARS"
+    kind: str = "invoice"
+    terms: Terms = PLAIN
+    corrects: tuple[Corrected, ...] = ()
+    corrects_period: tuple[date, date] | None = None
+    reason: str = ""
+    """Why a note is issued, for the receiver to read."""
     state: str = "draft"
     number: int | None = None
     issued_on: date | None = None
     submitted_at: datetime | None = None
+    batch: str | None = None
+    """What ties together the vouchers that AFIP was asked for in one request."""
+    slot: int = 0
+    """The place in that request: a series has one open voucher in each slot."""
     authorisation: Authorisation | None = None
     errors: tuple[Observation, ...] = ()
     version: int = 0
@@ -165,15 +88,17 @@ class Invoice:
         cls,
         *,
         id_: str,
-        job_id: str,
+        job_id: str | None,
         issuer: Issuer,
         receiver: Receiver,
         lines: tuple[Line, ...],
         currency: str,
         serviced_on: date,
         at: datetime,
+        today: date | None = None,
+        **more: Any,
     ) -> Invoice:
-        """Somebody wants the job charged."""
+        """Somebody wants something charged, or a voucher corrected; `more` are further fields. Raise `NotAcceptable`."""
         draft = cls(
             id=id_,
             tenant=issuer.tenant,
@@ -184,8 +109,9 @@ class Invoice:
             created_at=at,
             serviced_on=serviced_on,
             currency=currency,
+            **more,
         )
-        draft.check()
+        draft.check(today=today)
         fact = InvoiceDrafted(**draft._about(at), total=draft.totals.total, currency=currency)
         return evolved(draft, {"facts": (fact,)})
 
@@ -196,7 +122,7 @@ class Invoice:
     @property
     def voucher_type(self) -> int:
         """AFIP's `CbteTipo`."""
-        return INVOICE_TYPE[self.letter]
+        return voucher_type(self.letter, kind=self.kind, mipyme=self.terms.mipyme is not None)
 
     @property
     def series(self) -> Series:
@@ -204,7 +130,28 @@ class Invoice:
 
     @property
     def totals(self) -> Totals:
-        return totals(self.lines, currency=self.currency)
+        taxes = sum((tax.amount for tax in self.terms.taxes), Decimal("0.00"))
+        return totals(self.lines, currency=self.currency, taxes=taxes, exact=self.terms.exact)
+
+    @property
+    def concept(self) -> int:
+        """AFIP's `Concepto`; 0 for a word that is none."""
+        return CONCEPT.get(self.terms.concept or self.issuer.concept, 0)
+
+    @property
+    def period(self) -> tuple[date, date] | None:
+        """The first and last day of the service, None for products."""
+        if self.concept == CONCEPT["products"]:
+            return None
+        return self.terms.service_from or self.serviced_on, self.terms.service_to or self.serviced_on
+
+    @property
+    def due_on(self) -> date | None:
+        """When payment is due; None for products on plain terms, and for a MiPyME note."""
+        credit = self.terms.mipyme is not None
+        if (credit and self.kind != "invoice") or (self.period is None and not credit):
+            return None
+        return self.terms.due_on or max(self.issued_on or self.serviced_on, self.serviced_on)
 
     @property
     def document(self) -> tuple[int, int]:
@@ -217,6 +164,11 @@ class Invoice:
         return RECEIVER_CONDITION[self.receiver.vat_condition]
 
     @property
+    def afip_currency(self) -> str:
+        """AFIP's `MonId`."""
+        return CURRENCY[self.currency]
+
+    @property
     def printed_number(self) -> str:
         return number_text(self.issuer.point_of_sale, self.number or 0)
 
@@ -225,48 +177,46 @@ class Invoice:
         """The name that AFIP's own web form gives the file."""
         return f"{self.issuer.cuit}_{self.voucher_type:03}_{self.issuer.point_of_sale:05}_{self.number or 0:08}.pdf"
 
-    def check(self) -> None:
-        """Raise `Invalid` for what AFIP is known to refuse, before a number is taken."""
-        if self.currency != "ARS":
-            msg = "invoices are in pesos; other currencies need their rate at AFIP"
-            raise Invalid(msg, field="currency")
-        sums = self.totals
-        if sums.total <= 0:
-            msg = "an invoice must come to more than zero"
-            raise Invalid(msg, field="items")
-        if self.letter == "A" and self.receiver.document_type != "CUIT":
-            msg = "an invoice A needs the receiver's CUIT"
-            raise Invalid(msg, field="documentType")
-        if self.letter == "C" and sums.vat:
-            msg = "a monotributista or exempt issuer charges no VAT: give the lines a VAT rate of 0"
-            raise Invalid(msg, field="items")
-        if self.receiver.document_type == "none" and sums.total >= MUST_IDENTIFY_FROM:
-            msg = f"from $ {MUST_IDENTIFY_FROM:,} on a final consumer must be identified: note their DNI or CUIT"
-            raise Invalid(msg, field="documentNumber")
-        if self.receiver.document_number == self.issuer.cuit:
-            msg = "issuer and receiver are the same"
-            raise Invalid(msg, field="documentNumber")
+    def check(self, *, today: date | None = None, newest: date | None = None) -> None:
+        """Raise `NotAcceptable` for what AFIP is known to refuse, before a number is taken."""
+        found = findings(self, today=today, newest=newest)
+        if found:
+            raise NotAcceptable(found)
 
-    def revise(self, *, issuer: Issuer, receiver: Receiver, lines: tuple[Line, ...], at: datetime) -> Invoice:
+    def revise(
+        self,
+        *,
+        issuer: Issuer,
+        receiver: Receiver,
+        lines: tuple[Line, ...],
+        at: datetime,
+        terms: Terms | None = None,
+        currency: str | None = None,
+        today: date | None = None,
+    ) -> Invoice:
         """Change a draft, or a refused invoice, which becomes a draft again."""
-        if self.state in OPEN:  # AFIP may have it: only `release` takes it back
-            raise IllegalMove("invoice", state=self.state, event="revise", wanted="draft", allowed=MOVES[self.state])
-        fact = InvoiceDrafted(**self._about(at), total=totals(lines).total, currency=self.currency)
-        revised = self._move(
-            "revise", "draft", fact, issuer=issuer, receiver=receiver, lines=lines, errors=(), number=None
-        )
-        revised.check()
+        self._check_open("revise", "draft", want=False)  # AFIP may have it: only `release` takes it back
+        wanted = {
+            "issuer": issuer,
+            "receiver": receiver,
+            "lines": lines,
+            "terms": terms or self.terms,
+            "currency": currency or self.currency,
+        }
+        sums = evolved(self, wanted).totals
+        about = {**self._about(at), "customer_id": receiver.customer_id}
+        fact = InvoiceDrafted(**about, total=sums.total, currency=sums.currency)
+        revised = self._move("revise", "draft", fact, **wanted, errors=(), number=None, issued_on=None)
+        revised.check(today=today)
         return revised
 
-    def submit(self, *, number: int, issued_on: date, at: datetime) -> Invoice:
-        """Take a number; AFIP is asked next."""
+    def submit(self, *, number: int, issued_on: date, at: datetime, batch: str | None = None, slot: int = 0) -> Invoice:
+        """Take a number; AFIP is asked next, for all vouchers of a batch in one request."""
         if self.state != "draft":
-            raise IllegalMove(
-                "invoice", state=self.state, event="submit", wanted="pending_cae", allowed=MOVES[self.state]
-            )
-        numbered = number_text(self.issuer.point_of_sale, number)
-        fact = InvoiceSubmitted(**self._about(at), number=numbered)
-        return self._move("submit", "pending_cae", fact, number=number, issued_on=issued_on, submitted_at=at, errors=())
+            raise self._illegal("submit", "pending_cae")
+        fact = InvoiceSubmitted(**self._about(at), number=number_text(self.issuer.point_of_sale, number))
+        taken = {"number": number, "issued_on": issued_on, "submitted_at": at, "batch": batch, "slot": slot}
+        return self._move("submit", "pending_cae", fact, errors=(), **taken)
 
     def issue(self, authorisation: Authorisation, *, at: datetime) -> Invoice:
         """AFIP said yes."""
@@ -276,6 +226,7 @@ class Invoice:
             cae=authorisation.cae,
             total=self.totals.total,
             currency=self.currency,
+            kind=self.kind,
         )
         return self._move("issue", "issued", fact, authorisation=authorisation, errors=())
 
@@ -291,19 +242,16 @@ class Invoice:
 
     def ask_again(self, *, at: datetime) -> Invoice:
         """AFIP has nothing under the number: it is asked for the same voucher under the same number, which it gives once."""
-        if self.state not in OPEN:
-            raise IllegalMove(
-                "invoice", state=self.state, event="ask again", wanted="pending_cae", allowed=MOVES[self.state]
-            )
+        self._check_open("ask again", "pending_cae")
         fact = InvoiceSubmitted(**self._about(at), number=self.printed_number)
         return self._move("ask again", "pending_cae", fact, submitted_at=at)
 
     def release(self, *, at: datetime) -> Invoice:
         """The number is free or somebody else's, and AFIP was not and will not be asked for ours: it is a draft again."""
-        if self.state not in OPEN:
-            raise IllegalMove("invoice", state=self.state, event="release", wanted="draft", allowed=MOVES[self.state])
+        self._check_open("release", "draft")
         fact = InvoiceReleased(**self._about(at), number=self.printed_number)
-        return self._move("release", "draft", fact, number=None, issued_on=None, submitted_at=None)
+        free = {"number": None, "issued_on": None, "submitted_at": None, "slot": 0}
+        return self._move("release", "draft", fact, **free)
 
     def _about(self, at: datetime) -> dict[str, Any]:
         return {
@@ -313,6 +261,13 @@ class Invoice:
             "invoice_id": self.id,
             "customer_id": self.receiver.customer_id,
         }
+
+    def _check_open(self, event: str, wanted: str, *, want: bool = True) -> None:
+        if (self.state in OPEN) is not want:
+            raise self._illegal(event, wanted)
+
+    def _illegal(self, event: str, wanted: str) -> IllegalMove:
+        return IllegalMove("invoice", state=self.state, event=event, wanted=wanted, allowed=MOVES[self.state])
 
     def _move(self, event: str, wanted: str, fact: InvoiceFact, **changes: Any) -> Invoice:
         check_move(MOVES, kind="invoice", state=self.state, event=event, wanted=wanted)

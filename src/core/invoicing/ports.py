@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from typing import Protocol, TypeAlias
 
 from attrs import frozen
 
-from core.invoicing.model import Authorisation, Invoice, Issuer, Receiver
+from core.invoicing.model import Invoice
+from core.invoicing.outcome import Authorisation, Refused
+from core.invoicing.parties import Issuer, Receiver
 from core.invoicing.voucher import Series
 from core.kernel.actor import Actor
 from core.kernel.money import Line
 
 
 class InvoiceRepository(Protocol):
-    """Invoices inside a transaction. A job has one invoice at most."""
+    """Invoices and notes inside a transaction. A job has one invoice at most."""
 
     async def get(self, tenant: str, invoice_id: str) -> Invoice:
         """Return the invoice; raise `InvoiceNotFound`."""
@@ -27,13 +29,22 @@ class InvoiceRepository(Protocol):
         ...
 
     async def open_in(self, tenant: str, series: Series) -> Invoice | None:
-        """Return the invoice of the series that waits for AFIP's word, or None; there is one at most."""
+        """Return the lowest numbered voucher of the series that waits for AFIP's word, or None."""
+        ...
+
+    async def newest_day(self, tenant: str, series: Series) -> date | None:
+        """Return the latest day of issue of the series' issued vouchers, or None."""
+        ...
+
+    async def notes_of(self, tenant: str, invoice_id: str) -> Sequence[Invoice]:
+        """Return the notes that correct the invoice, in every state, the oldest first."""
         ...
 
     async def save(self, invoice: Invoice) -> Invoice:
         """Store the invoice and its facts and return it as the next version.
 
-        Raise `StaleVersion`, also for a second invoice of a job, and `SeriesBusy` for a second open one of a series.
+        Raise `StaleVersion`, also for a second invoice of a job, and `SeriesBusy` for a second open one in a slot of a series, and
+        for a number that another voucher of the series has.
         """
         ...
 
@@ -56,6 +67,10 @@ class InvoiceReader(Protocol):
         """Return the invoice; raise `InvoiceNotFound`."""
         ...
 
+    async def of_job(self, tenant: str, job_id: str) -> Invoice | None:
+        """Return the job's invoice, or None."""
+        ...
+
     async def page(
         self, tenant: str, *, job_id: str | None, limit: int, cursor: str | None
     ) -> tuple[Sequence[Invoice], str | None]:
@@ -63,7 +78,7 @@ class InvoiceReader(Protocol):
         ...
 
     async def unanswered(self, *, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
-        """Return (tenant, invoice id) of invoices that were submitted before the instant and are still open."""
+        """Return (tenant, invoice id) of what was submitted before the instant and is still open: the oldest, then lowest, first."""
         ...
 
 
@@ -103,7 +118,7 @@ class Found:
     """A voucher that AFIP has under a number."""
 
     same: bool
-    """Receiver, total and date are ours."""
+    """Receiver, total, date and corrected vouchers are ours."""
     authorisation: Authorisation
 
 
@@ -121,8 +136,45 @@ class TaxAuthority(Protocol):
         """
         ...
 
+    async def authorise_many(self, invoices: Sequence[Invoice]) -> Sequence[Authorisation | Refused | None]:
+        """Ask in one request for the CAEs of submitted vouchers of one series, in the order of their numbers.
+
+        Each gets its answer; after the first refusal AFIP considers none, which is None. Raise as `authorise` does when the request
+        as a whole was refused, did not arrive, or lost its answer.
+        """
+        ...
+
+    async def most_at_once(self, tenant: str, series: Series) -> int:
+        """Return how many vouchers AFIP takes in one request. Raise `Unavailable` or `Refused`."""
+        ...
+
     async def find(self, invoice: Invoice) -> Found | None:
         """Return what AFIP has under the invoice's number, or None if nothing. Raise `Unavailable`."""
+        ...
+
+
+@frozen(kw_only=True)
+class Exchange:
+    """One call to AFIP as it was: both documents without the access ticket, `failure` if no answer could be read."""
+
+    subject: str
+    """The id of the invoice, or of the batch, that it was about."""
+    operation: str
+    at: datetime
+    request: str
+    response: str
+    failure: str = ""
+
+
+class VoucherTrail(Protocol):
+    """Every call to AFIP about a voucher, for audit; nothing is changed or deleted."""
+
+    async def add(self, tenant: str, exchange: Exchange) -> None:
+        """Keep it."""
+        ...
+
+    async def of(self, tenant: str, subjects: Sequence[str], *, limit: int) -> Sequence[Exchange]:
+        """Return what is kept of the subjects, the newest first."""
         ...
 
 
@@ -136,3 +188,6 @@ class InvoicePrinter(Protocol):
 
 LocalDay: TypeAlias = Callable[[datetime], date]
 """The calendar day of an instant in Argentina."""
+
+Turn: TypeAlias = Callable[[int], Awaitable[bool]]
+"""Wait a little for a busy series; takes how often we have waited and returns False when patience is over."""

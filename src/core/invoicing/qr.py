@@ -7,7 +7,8 @@ import json
 from decimal import Decimal
 from typing import Final
 
-from core.invoicing.model import Invoice, NotIssued
+from core.invoicing.model import Invoice
+from core.invoicing.outcome import NotIssued
 
 ADDRESS: Final = "https://www.arca.gob.ar/fe/qr/?p="
 
@@ -26,8 +27,8 @@ def qr_text(invoice: Invoice) -> str:
         "tipoCmp": invoice.voucher_type,
         "nroCmp": invoice.number,
         "importe": _number(invoice.totals.total),
-        "moneda": "PES",
-        "ctz": 1,
+        "moneda": invoice.afip_currency,
+        "ctz": _number(invoice.terms.rate),
         "tipoDocRec": document_type,
         "nroDocRec": document_number,
         "tipoCodAut": "E",

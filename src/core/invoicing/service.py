@@ -3,41 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date
+from decimal import Decimal
+from typing import Any
 
-from attrs import frozen
+from attrs import evolve, field, frozen
 
-from core.invoicing.model import OPEN, AnswerLost, Invoice, Refused, SeriesBusy
+from core.invoicing.authorising import Authorising, InvoicingRules, impatient
+from core.invoicing.model import OPEN, Invoice
+from core.invoicing.notes import Credit, everything, left_of, of_amount, of_lines
+from core.invoicing.outcome import NotIssued
 from core.invoicing.ports import (
     Begin,
     CompletedWork,
+    Exchange,
     InvoicePrinter,
     InvoiceReader,
     Issuers,
     LocalDay,
     TaxAuthority,
+    Turn,
+    VoucherTrail,
 )
 from core.invoicing.qr import qr_text
+from core.invoicing.terms import PLAIN, Mipyme, Tax, Terms
+from core.invoicing.voucher import Corrected, Series
 from core.kernel.actor import Actor
-from core.kernel.errors import CuadrillaError, StaleVersion, Unavailable
-from core.kernel.money import Line
+from core.kernel.errors import CuadrillaError, Invalid, StaleVersion
+from core.kernel.money import Line, totals
 from core.kernel.ports import NewId
 from core.kernel.time import Clock
 
-
-@frozen(kw_only=True)
-class InvoicingRules:
-    """`answer_within`: how long a call to AFIP may take; an invoice that waits longer has lost its answer."""
-
-    answer_within: timedelta = timedelta(seconds=60)
+FINAL = frozenset({*OPEN, "issued"})
+"""States in which a voucher's contents stand."""
 
 
 @frozen
 class Invoicing:
-    """Invoices of all tenants.
+    """Invoices and notes of all tenants; see `core.invoicing.authorising` for what holds when answers are lost.
 
-    AFIP numbers each series without gaps and knows no idempotency, so the number is stored before AFIP is asked, and a voucher whose
-    answer was lost is settled (AFIP is asked what it has) before anybody takes the next number of its series.
+    `turn` waits for a busy series; without it a busy series is `SeriesBusy` at once. `trail` is where calls to AFIP are kept.
     """
 
     _begin: Begin
@@ -50,24 +55,119 @@ class Invoicing:
     _clock: Clock
     _new_id: NewId
     _rules: InvoicingRules = InvoicingRules()
+    _turn: Turn = impatient
+    _trail: VoucherTrail | None = None
+    _authorising: Authorising = field(init=False)
 
-    async def invoice(self, *, actor: Actor, job_id: str, lines: tuple[Line, ...] | None = None) -> Invoice:
+    def __attrs_post_init__(self) -> None:
+        authorising = Authorising(
+            self._begin,
+            self._invoices,
+            self._authority,
+            self._local_day,
+            self._clock,
+            self._new_id,
+            self._rules,
+            self._turn,
+        )
+        object.__setattr__(self, "_authorising", authorising)
+
+    async def invoice(
+        self,
+        *,
+        actor: Actor,
+        job_id: str,
+        lines: tuple[Line, ...] | None = None,
+        terms: Terms | None = None,
+        currency: str | None = None,
+    ) -> Invoice:
         """Charge a completed job: draft the invoice and have AFIP authorise it. An issued one is returned as it is.
 
         Lines default to the job's. An invoice that comes back `unknown` was sent and got no answer: it is settled by itself later.
-        Raise `Refused` with AFIP's own codes (the invoice is `cae_failed`, asking again starts anew), and `SeriesBusy` or
-        `Unavailable` when nothing was asked.
+        Raise `NotAcceptable` before AFIP is asked, `Refused` with AFIP's own codes (the invoice is `cae_failed`, asking again
+        starts anew), and `SeriesBusy` or `Unavailable` when nothing was asked.
         """
         actor.must("invoices.write")
-        invoice = await self._draft(actor, job_id, lines)
+        try:
+            invoice = await self._draft(actor, job_id, lines, terms, currency)
+        except StaleVersion:
+            drafted = await self._invoices.of_job(actor.tenant, job_id)
+            if drafted is None:
+                raise
+            invoice = drafted  # somebody else's wish for the same job was faster
         if invoice.state == "issued":
             return invoice
-        return await self._authorise(actor, invoice.id)
+        return await self._authorising.authorise(actor, invoice.id)
+
+    async def credit(
+        self,
+        *,
+        actor: Actor,
+        invoice_id: str,
+        reason: str,
+        lines: tuple[Line, ...] | None = None,
+        taxes: tuple[Tax, ...] = (),
+        amount: Decimal | None = None,
+        issued_on: date | None = None,
+    ) -> Invoice:
+        """Take back an issued invoice: these lines, or this amount with its taxes, or all that other notes have left of it.
+
+        Raise `NotIssued`, `NotAcceptable` above what is left, and what `invoice` raises.
+        """
+        actor.must("invoices.write")
+        original = await self._original(actor, invoice_id)
+        if lines is not None and amount is not None:
+            msg = "a credit note is of lines or of an amount"
+            raise Invalid(msg, field="amount")
+        async with self._begin(actor) as tx:
+            left = left_of(original, await tx.invoices.notes_of(actor.tenant, invoice_id))
+        if lines is not None:
+            credit = of_lines(lines, taxes, totals(lines).rates, left)
+        else:
+            credit = everything(original, left) if amount is None else of_amount(amount, left)
+        return await self._note(actor, original, "credit_note", credit, reason, issued_on)
+
+    async def debit(
+        self,
+        *,
+        actor: Actor,
+        invoice_id: str,
+        reason: str,
+        lines: tuple[Line, ...],
+        taxes: tuple[Tax, ...] = (),
+        issued_on: date | None = None,
+    ) -> Invoice:
+        """Charge more on an issued invoice; raise `NotIssued` and what `invoice` raises."""
+        actor.must("invoices.write")
+        original = await self._original(actor, invoice_id)
+        return await self._note(actor, original, "debit_note", Credit(lines, taxes, ()), reason, issued_on)
+
+    async def issue(self, *, actor: Actor, invoice_id: str) -> Invoice:
+        """Have a draft or refused voucher authorised as it stands; an issued one is returned as it is. Raise as `invoice` does."""
+        actor.must("invoices.write")
+        invoice = await self._ready(actor, invoice_id)
+        return invoice if invoice.state == "issued" else await self._authorising.authorise(actor, invoice.id)
+
+    async def issue_many(self, *, actor: Actor, invoice_ids: Sequence[str]) -> Sequence[Invoice]:
+        """Have a backlog authorised, many vouchers in one request, and return each as it is afterwards.
+
+        Nothing of one voucher is raised: a refused one is `cae_failed`, one that AFIP would refuse is still a draft. Raise
+        `SeriesBusy` or `Unavailable` when AFIP could not be asked at all.
+        """
+        actor.must("invoices.write")
+        by_series: dict[Series, list[Invoice]] = {}
+        for invoice_id in dict.fromkeys(invoice_ids):
+            invoice = await self._ready(actor, invoice_id)
+            if invoice.state == "draft":
+                by_series.setdefault(invoice.series, []).append(invoice)
+        for waiting in by_series.values():
+            await self._authorising.authorise_many(actor, waiting)
+        return [await self._invoices.get(actor.tenant, invoice_id) for invoice_id in invoice_ids]
 
     async def settle(self, *, actor: Actor, invoice_id: str) -> Invoice:
         """Find out what became of an invoice whose answer was lost; one that still may be answered is left alone."""
         actor.must("invoices.write")
-        return await self._settle(actor, await self._invoices.get(actor.tenant, invoice_id))
+        return await self._authorising.settle(actor, await self._invoices.get(actor.tenant, invoice_id))
 
     async def settle_unanswered(self, *, limit: int = 20) -> int:
         """Settle what has waited too long, of all tenants, and return how many were looked at."""
@@ -90,7 +190,7 @@ class Invoicing:
     async def list(
         self, *, actor: Actor, job_id: str | None = None, limit: int = 50, cursor: str | None = None
     ) -> tuple[Sequence[Invoice], str | None]:
-        """Return a page of invoices, the newest first."""
+        """Return a page of invoices and notes, the newest first."""
         actor.must("invoices.read")
         return await self._invoices.page(actor.tenant, job_id=job_id, limit=limit, cursor=cursor)
 
@@ -99,13 +199,25 @@ class Invoicing:
         invoice = await self.show(actor=actor, invoice_id=invoice_id)
         return invoice.filename, await self._printer.print(invoice, qr_text=qr_text(invoice))
 
-    async def _draft(self, actor: Actor, job_id: str, lines: tuple[Line, ...] | None) -> Invoice:
-        existing = await self._of_job(actor, job_id)
-        if existing is not None and existing.state in {*OPEN, "issued"}:
+    async def exchanges(self, *, actor: Actor, invoice_id: str, limit: int = 20) -> Sequence[Exchange]:
+        """Return what was said between AFIP and us about a voucher, the newest first."""
+        invoice = await self.show(actor=actor, invoice_id=invoice_id)
+        if self._trail is None:
+            return ()
+        subjects = [invoice.id] if invoice.batch is None else [invoice.id, invoice.batch]
+        return await self._trail.of(actor.tenant, subjects, limit=limit)
+
+    async def _draft(
+        self, actor: Actor, job_id: str, lines: tuple[Line, ...] | None, terms: Terms | None, currency: str | None
+    ) -> Invoice:
+        existing = await self._invoices.of_job(actor.tenant, job_id)
+        if existing is not None and existing.state in FINAL:
             return existing
         work = await self._work.get(actor.tenant, job_id)
         issuer = await self._issuers.get(actor.tenant)
         charged = work.lines if lines is None else lines
+        now = self._clock()
+        today = self._local_day(now)
         async with self._begin(actor) as tx:
             invoice = await tx.invoices.of_job(actor.tenant, job_id)
             if invoice is None:
@@ -116,111 +228,90 @@ class Invoicing:
                         issuer=issuer,
                         receiver=work.receiver,
                         lines=charged,
-                        currency=work.currency,
+                        currency=currency or work.currency,
                         serviced_on=work.serviced_on,
-                        at=self._clock(),
+                        terms=terms or PLAIN,
+                        at=now,
+                        today=today,
                     )
                 )
-            if invoice.state in {*OPEN, "issued"}:  # somebody else was faster
+            if invoice.state in FINAL:  # somebody else was faster
                 return invoice
-            if (invoice.issuer, invoice.receiver, invoice.lines, invoice.state) == (
-                issuer,
-                work.receiver,
-                charged,
-                "draft",
-            ):
+            wanted: dict[str, Any] = {
+                "issuer": issuer,
+                "receiver": work.receiver,
+                "lines": charged,
+                "terms": terms or invoice.terms,
+                "currency": currency or invoice.currency,
+            }
+            if invoice.state == "draft" and all(getattr(invoice, name) == value for name, value in wanted.items()):
                 return invoice
-            return await tx.invoices.save(
-                invoice.revise(issuer=issuer, receiver=work.receiver, lines=charged, at=self._clock())
-            )
+            return await tx.invoices.save(invoice.revise(**wanted, at=now, today=today))
 
-    async def _of_job(self, actor: Actor, job_id: str) -> Invoice | None:
-        found, _ = await self._invoices.page(actor.tenant, job_id=job_id, limit=1, cursor=None)
-        return found[0] if found else None
+    async def _original(self, actor: Actor, invoice_id: str) -> Invoice:
+        original = await self._invoices.get(actor.tenant, invoice_id)
+        if original.kind != "invoice":
+            msg = "a note corrects an invoice, not another note"
+            raise Invalid(msg, field="invoiceId")
+        if original.state != "issued":
+            msg = f"only an issued invoice is corrected; this one is {original.state}"
+            raise NotIssued(msg)
+        return original
 
-    async def _authorise(self, actor: Actor, invoice_id: str) -> Invoice:
-        invoice = await self._invoices.get(actor.tenant, invoice_id)
-        if invoice.state in OPEN:
-            invoice = await self._settle(actor, invoice)
-            if invoice.state != "draft":
-                return invoice
-        await self._free_series(actor, invoice)
-        last = await self._authority.last_authorised(invoice.tenant, invoice.series)
-        return await self._ask(actor, await self._submit(actor, invoice, number=last + 1))
-
-    async def _ask(self, actor: Actor, submitted: Invoice, *, again: bool = False) -> Invoice:
-        """Ask for the CAE. AFIP gives a number once, so the same question may be asked twice, by two processes or after a crash."""
-        try:
-            authorisation = await self._authority.authorise(submitted)
-        except Refused as refusal:
-            if refusal.number_taken:
-                found = await self._authority.find(submitted)
-                if found is not None and found.same:
-                    return await self._conclude(actor, submitted.issue(found.authorisation, at=self._clock()))
-            concluded = await self._conclude(actor, submitted.refuse(refusal.observations, at=self._clock()))
-            if concluded.state == "issued":
-                return concluded
-            raise
-        except AnswerLost:
-            return await self._conclude(actor, submitted.lose_answer(at=self._clock()))
-        except Unavailable:
-            # Not asked now. A first question leaves the number free; an earlier one may still be on its way.
-            after = submitted.lose_answer(at=self._clock()) if again else submitted.release(at=self._clock())
-            await self._conclude(actor, after)
-            raise
-        return await self._conclude(actor, submitted.issue(authorisation, at=self._clock()))
-
-    async def _free_series(self, actor: Actor, invoice: Invoice) -> None:
-        async with self._begin(actor) as tx:
-            blocker = await tx.invoices.open_in(invoice.tenant, invoice.series)
-        if blocker is not None and blocker.id != invoice.id:
-            try:
-                settled = await self._settle(actor, blocker)
-            except Refused:  # that was its answer, and the series is free
-                return
-            if settled.state in OPEN:
-                msg = f"{blocker.printed_number} of the same series still waits for AFIP's word; try again in a minute"
-                raise SeriesBusy(msg)
-
-    async def _submit(self, actor: Actor, invoice: Invoice, *, number: int) -> Invoice:
+    async def _note(  # noqa: PLR0917 - its own callers only
+        self, actor: Actor, original: Invoice, kind: str, wanted: Credit, reason: str, issued_on: date | None
+    ) -> Invoice:
+        if not reason.strip():
+            msg = "a note says why"
+            raise Invalid(msg, field="reason")
         now = self._clock()
-        try:
-            return await self._save(actor, invoice.submit(number=number, issued_on=self._local_day(now), at=now))
-        except StaleVersion as stale:  # somebody else submits this very invoice
-            raise _faster() from stale
-
-    async def _settle(self, actor: Actor, invoice: Invoice) -> Invoice:
-        now = self._clock()
-        if invoice.state not in OPEN:
-            return invoice
-        if invoice.submitted_at is not None and now - invoice.submitted_at < self._rules.answer_within:
-            msg = f"{invoice.printed_number} still waits for AFIP's answer; look again in a minute"
-            raise SeriesBusy(msg)
-        found = await self._authority.find(invoice)
-        if found is not None and found.same:
-            return await self._conclude(actor, invoice.issue(found.authorisation, at=now))
-        try:
-            if found is not None:  # somebody else's: ours was never authorised, and never will be under this number
-                return await self._save(actor, invoice.release(at=now))
-            asking = await self._save(actor, invoice.ask_again(at=now))
-        except StaleVersion as stale:
-            raise _faster() from stale
-        return await self._ask(actor, asking, again=True)
-
-    async def _conclude(self, actor: Actor, after: Invoice) -> Invoice:
-        """Store what became of the question; whoever asked the same and stored AFIP's yes before is right."""
-        try:
-            return await self._save(actor, after)
-        except StaleVersion:
-            stored = await self._invoices.get(after.tenant, after.id)
-            if stored.state != "issued":
-                raise
-            return stored
-
-    async def _save(self, actor: Actor, invoice: Invoice) -> Invoice:
+        old = original.terms
+        note = Invoice.drafted(
+            id_=self._new_id("inv"),
+            job_id=original.job_id,
+            issuer=original.issuer,
+            receiver=original.receiver,
+            lines=wanted.lines,
+            currency=original.currency,
+            serviced_on=original.serviced_on,
+            kind=kind,
+            corrects=(_named(original),),
+            reason=reason.strip(),
+            terms=evolve(
+                old,
+                taxes=wanted.taxes,
+                exact=wanted.exact,
+                issued_on=issued_on,
+                due_on=None,
+                mipyme=None if old.mipyme is None else Mipyme(),
+            ),
+            at=now,
+            today=self._local_day(now),
+        )
         async with self._begin(actor) as tx:
-            return await tx.invoices.save(invoice)
+            saved = await tx.invoices.save(note)
+        return await self._authorising.authorise(actor, saved.id)
+
+    async def _ready(self, actor: Actor, invoice_id: str) -> Invoice:
+        """Return the voucher, a refused one as a draft again."""
+        async with self._begin(actor) as tx:
+            invoice = await tx.invoices.get(actor.tenant, invoice_id)
+            if invoice.state != "cae_failed":
+                return invoice
+            now = self._clock()
+            again = invoice.revise(issuer=invoice.issuer, receiver=invoice.receiver, lines=invoice.lines, at=now)
+            return await tx.invoices.save(again)
 
 
-def _faster() -> SeriesBusy:
-    return SeriesBusy("the invoice is being authorised; look again in a moment")
+def _named(original: Invoice) -> Corrected:
+    if original.number is None or original.issued_on is None:
+        msg = f"invoice {original.id} has no number"
+        raise NotIssued(msg)
+    return Corrected(
+        invoice_id=original.id,
+        voucher_type=original.voucher_type,
+        point_of_sale=original.issuer.point_of_sale,
+        number=original.number,
+        cuit=original.issuer.cuit,
+        issued_on=original.issued_on,
+    )

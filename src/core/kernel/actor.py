@@ -31,6 +31,29 @@ MAY: Final[Mapping[str, frozenset[str]]] = {
         }
     ),
     "technician": frozenset({"jobs.move:own", "jobs.read:own", "tracking.update:own", "users.read"}),
+    "agent": frozenset(
+        {
+            "conversations.read",
+            "conversations.write",
+            "customers.read",
+            "customers.write",
+            "jobs.read",
+            "jobs.write",
+            "notifications.read",
+            "users.read",
+        }
+    ),
+    "planner": frozenset({"circuits.read", "circuits.write", "users.read"}),
+    "bot": frozenset(
+        {
+            "conversations.read",
+            "conversations.write",
+            "customers.read",
+            "customers.write",
+            "jobs.read",
+            "jobs.write",
+        }
+    ),
 }
 """Role to permissions; `:own` holds only for what belongs to the actor."""
 

@@ -25,6 +25,9 @@ EXACT: Final = Context(prec=80)
 VAT_RATES: Final = (Decimal(0), Decimal("2.5"), Decimal(5), Decimal("10.5"), Decimal(21), Decimal(27))
 """The Argentine rates, in percent."""
 
+TREATMENTS: Final = ("taxed", "exempt", "not_taxed")
+"""What VAT makes of a line: taxed at its rate (0 % is a rate), exempt by law, or no matter of VAT at all."""
+
 
 def cents(amount: Decimal) -> Decimal:
     """Round half up to two decimals."""
@@ -65,13 +68,17 @@ class Money:
 
 @frozen(kw_only=True)
 class Line:
-    """What was done or delivered: quantity, unit price without tax, discount and tax rate in percent."""
+    """What was done or delivered: quantity, unit price without tax, discount and tax rate in percent.
+
+    A line that is exempt or not taxed has the rate 0.
+    """
 
     description: str
     quantity: Decimal
     unit_price: Decimal
     discount: Decimal = Decimal(0)
     vat_rate: Decimal = Decimal(21)
+    treatment: str = "taxed"
 
     def __attrs_post_init__(self) -> None:
         for name in ("quantity", "unit_price", "discount", "vat_rate"):
@@ -97,6 +104,12 @@ class Line:
         if self.vat_rate not in VAT_RATES:
             msg = f"VAT rate must be one of {', '.join(map(str, VAT_RATES))}"
             raise Invalid(msg, field="vat_rate")
+        if self.treatment not in TREATMENTS:
+            msg = f"a line is one of {', '.join(TREATMENTS)}"
+            raise Invalid(msg, field="treatment")
+        if self.treatment != "taxed" and self.vat_rate:
+            msg = f"what is {self.treatment} has no VAT: give it the rate 0"
+            raise Invalid(msg, field="vat_rate")
         if self.net > LARGEST:
             msg = f"a line may not pass {LARGEST}"
             raise Invalid(msg, field="unit_price")
@@ -119,10 +132,14 @@ class RateTotal:
 
 @frozen(kw_only=True)
 class Totals:
-    """Net, tax by rate (lowest rate first) and total, each to the cent."""
+    """What lines come to, each to the cent: the taxed net with its VAT by rate (lowest rate first), and what stands beside it."""
 
     net: Decimal = Decimal("0.00")
     rates: tuple[RateTotal, ...] = field(default=())
+    not_taxed: Decimal = Decimal("0.00")
+    exempt: Decimal = Decimal("0.00")
+    taxes: Decimal = Decimal("0.00")
+    """Perceptions and other taxes."""
     currency: str = "ARS"
 
     @property
@@ -131,16 +148,35 @@ class Totals:
 
     @property
     def total(self) -> Decimal:
-        return self.net + self.vat
+        return self.net + self.vat + self.not_taxed + self.exempt + self.taxes
 
 
-def totals(lines: Iterable[Line], *, currency: str = "ARS") -> Totals:
-    """Add lines up; tax is computed per rate on the summed base, as AFIP checks it (WSFEv1, errors 10051 and 10061)."""
+def totals(
+    lines: Iterable[Line],
+    *,
+    currency: str = "ARS",
+    taxes: Decimal = Decimal("0.00"),
+    exact: Iterable[RateTotal] = (),
+) -> Totals:
+    """Add lines up; tax is computed per rate on the summed base, as AFIP checks it (WSFEv1, errors 10051 and 10061).
+
+    `taxes` are added as they are. `exact` is the tax of a base that was split into several vouchers: it counts where the base is
+    the same, so that the parts add up to the whole.
+    """
+    nothing = Decimal("0.00")
     bases: dict[Decimal, Decimal] = {}
+    beside = {"exempt": nothing, "not_taxed": nothing}
     for line in lines:
-        bases[line.vat_rate] = bases.get(line.vat_rate, Decimal("0.00")) + line.net
-    rates = tuple(RateTotal(rate, base, cents(base * rate / 100)) for rate, base in sorted(bases.items()))
-    result = Totals(net=sum((rate.base for rate in rates), Decimal("0.00")), rates=rates, currency=currency)
+        if line.treatment in beside:
+            beside[line.treatment] += line.net
+        else:
+            bases[line.vat_rate] = bases.get(line.vat_rate, nothing) + line.net
+    given = {(each.rate, each.base): each.vat for each in exact}
+    rates = tuple(
+        RateTotal(rate, base, given.get((rate, base), cents(base * rate / 100))) for rate, base in sorted(bases.items())
+    )
+    net = sum((rate.base for rate in rates), nothing)
+    result = Totals(net=net, rates=rates, taxes=cents(taxes), currency=currency, **beside)
     if result.total > LARGEST:
         msg = f"the total passes {LARGEST}"
         raise Invalid(msg, field="lines")

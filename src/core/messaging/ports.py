@@ -23,6 +23,10 @@ class Inbox(Protocol):
         """
         ...
 
+    async def knows(self, tenant: str, source: str, event_ids: Sequence[str]) -> bool:
+        """Say whether one of these events of the source, a message or a report, is stored."""
+        ...
+
     async def forgotten(self, *, before: datetime, limit: int) -> Sequence[tuple[str, str, str]]:
         """Return (tenant, thread, newest message id) of threads with a message received before the instant and in no batch."""
         ...

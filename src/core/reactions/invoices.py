@@ -19,12 +19,14 @@ class WhenAnInvoiceIsIssued:
     _telling: Telling
 
     async def mark_the_job(self, actor: Actor, fact: InvoiceIssued) -> None:
-        """The job is invoiced."""
-        if fact.job_id is not None:
+        """The job is invoiced; a note that corrects its invoice changes nothing of that."""
+        if fact.job_id is not None and fact.kind == "invoice":
             await self._jobs.mark_invoiced(actor=actor, job_id=fact.job_id, invoice_id=fact.invoice_id)
 
     async def send_the_document(self, actor: Actor, fact: InvoiceIssued) -> None:
-        """Send the invoice to the customer."""
+        """Send the invoice to the customer; a note is handed over by whoever agreed on it, there is no template for it yet."""
+        if fact.kind != "invoice":
+            return
         await self._telling.customer(
             actor,
             fact.customer_id,

@@ -8,25 +8,26 @@ import json
 import shutil
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Any, Final
 
 from cyclopts import App as CommandLine
-from cyclopts import Parameter
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from core.kernel.errors import CuadrillaError
 from entrypoints import demo as story
+from entrypoints.cli.administration import CREDENTIALS, KEYS, TENANTS
+from entrypoints.cli.invoices import INVOICES
+from entrypoints.cli.terminal import OUT, AsJson, fail, run_to_end, settings_read
 from entrypoints.demo_tenant import log_ins
 from entrypoints.http.app import http_app
 from entrypoints.logs import configure_logs
 from entrypoints.sandbox.server import sandbox_app
 from entrypoints.serving import PortTaken, free_port, serving
-from entrypoints.settings import BadSettings, Settings, read_settings
+from entrypoints.settings import BadSettings, read_settings
 from entrypoints.staging import Running, running
 from entrypoints.wiring import App, afip_descriptions, build
 from entrypoints.wiring import migrate as bring_up_to_date
@@ -42,12 +43,8 @@ _line: Final = CommandLine(
     version=lambda: version("cuadrilla"),
     version_flags=["--version"],
 )
-_invoices: Final = CommandLine(name="invoices", help="Electronic invoices.")
-_line.command(_invoices)
-_out: Final = Console(highlight=False, soft_wrap=True)
-_err: Final = Console(stderr=True, highlight=False, soft_wrap=True)
-
-AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Answer for a program.")]
+for _group in (INVOICES, TENANTS, CREDENTIALS, KEYS):
+    _line.command(_group)
 
 
 def main() -> None:
@@ -55,31 +52,31 @@ def main() -> None:
     try:
         _line()
     except BadSettings as bad:
-        _fail("\n".join(["The settings do not make a running system:", *(f"  {each}" for each in bad.problems)]))
+        fail("\n".join(["The settings do not make a running system:", *(f"  {each}" for each in bad.problems)]))
     except (CuadrillaError, PortTaken, story.NoRecording) as failure:
-        _fail(f"{failure}")
+        fail(f"{failure}")
 
 
 @_line.command
 def run() -> None:
     """Run everything in one process: HTTP, workers, and in development the sandbox with a demo tenant."""
-    settings = _settings()
+    settings = settings_read()
 
     async def go() -> None:
         told = _when_told()
-        _out.print("Starting…" if sys.stdout.isatty() else "starting")
+        OUT.print("Starting…" if sys.stdout.isatty() else "starting")
         async with running(settings) as system:
             _welcome(system)
             await told()
-            _out.print("Stopping…")
+            OUT.print("Stopping…")
 
-    _run(go())
+    run_to_end(go())
 
 
 @_line.command
 def serve() -> None:
     """Serve HTTP only; workers run elsewhere."""
-    settings = _settings()
+    settings = settings_read()
 
     async def go() -> None:
         told = _when_told()
@@ -87,10 +84,10 @@ def serve() -> None:
         # Without Redis nobody else knows of the windows that this process opens.
         beside = (lambda: closing_windows(app)) if settings.redis_url is None else None
         async with serving(http_app(app, lifespan=beside), host=settings.host, port=settings.port) as url:
-            _out.print(f"serving {url}")
+            OUT.print(f"serving {url}")
             await told()
 
-    _run(go())
+    run_to_end(go())
 
 
 @_line.command
@@ -108,37 +105,37 @@ def schedule() -> None:
 @_line.command
 def sandbox() -> None:
     """Run the outside world alone: a WhatsApp with a phone page, and an AFIP."""
-    settings = _settings()
+    settings = settings_read()
     wsaa, wsfe = afip_descriptions()
 
     async def go() -> None:
         told = _when_told()
         outside = sandbox_app(wsaa_wsdl=wsaa, wsfe_wsdl=wsfe, var=settings.var)
         async with serving(outside, port=settings.sandbox_port) as url:
-            _out.print(f"the sandbox is at {url}")
+            OUT.print(f"the sandbox is at {url}")
             await told()
 
     settings.var.mkdir(parents=True, exist_ok=True)
-    _run(go())
+    run_to_end(go())
 
 
 @_line.command
 def migrate() -> None:
     """Bring the database to the newest revision."""
-    done = bring_up_to_date(_settings())
-    _out.print(f"migrated: {', '.join(done)}" if done else "the database is up to date")
+    done = bring_up_to_date(settings_read())
+    OUT.print(f"migrated: {', '.join(done)}" if done else "the database is up to date")
 
 
 @_line.command
 def doctor(*, json_: AsJson = False) -> None:
     """Check the settings and every configured service, one line each; exit status 1 when one fails."""
-    settings = _settings()
-    found = _run(_examined(build(settings)))
+    settings = settings_read()
+    found = run_to_end(_examined(build(settings)))
     if json_:
-        _out.print_json(json.dumps([{"service": name, "ok": ok, "says": says} for name, ok, says in found]))
+        OUT.print_json(json.dumps([{"service": name, "ok": ok, "says": says} for name, ok, says in found]))
     else:
         for name, ok, says in found:
-            _out.print(Text(f"{'ok  ' if ok else 'FAIL'} {name:<10} {says}", style="" if ok else "bold red"))
+            OUT.print(Text(f"{'ok  ' if ok else 'FAIL'} {name:<10} {says}", style="" if ok else "bold red"))
     if not all(ok for _, ok, _ in found):
         sys.exit(1)
 
@@ -166,53 +163,35 @@ def demo(*, json_: AsJson = False) -> None:
 
     def say(line: str) -> None:
         if not json_:
-            _out.print(Text.assemble((f"{clock():%d/%m %H:%M:%S}  ", "dim"), line))
+            OUT.print(Text.assemble((f"{clock():%d/%m %H:%M:%S}  ", "dim"), line))
 
     async def go() -> story.Played:
         async with running(settings, clock=clock) as system:
             return await story.Player(story.stage_of(system), recording, clock, say).play()
 
     try:
-        played = _run(go())
+        played = run_to_end(go())
     except story.NotObserved as missing:
-        _fail(f"The story was not played to its end: {missing}")
+        fail(f"The story was not played to its end: {missing}")
     (folder / "timeline.json").write_text(json.dumps(played.timeline, indent=2, ensure_ascii=False) + "\n")
     (folder / "invoice.pdf").write_bytes(played.pdf)
     if json_:
-        _out.print_json(json.dumps(played.timeline))
+        OUT.print_json(json.dumps(played.timeline))
     else:
-        _out.print(_as_table(played.timeline))
-        _out.print(f"Every step was observed. See {folder / 'timeline.json'} and {folder / 'invoice.pdf'}.")
-
-
-@_invoices.command
-def reconcile() -> None:
-    """Ask AFIP what became of invoices whose answer was lost."""
-
-    async def go() -> int:
-        async with build(_settings()).running() as app:
-            return await app.invoicing.settle_unanswered(limit=1000)
-
-    looked_at = _run(go())
-    _out.print(f"{looked_at} invoices looked at")
-
-
-def _settings() -> Settings:
-    settings = read_settings()
-    configure_logs(settings)
-    return settings
+        OUT.print(_as_table(played.timeline))
+        OUT.print(f"Every step was observed. See {folder / 'timeline.json'} and {folder / 'invoice.pdf'}.")
 
 
 def _beside(loops: Callable[[App], contextlib.AbstractAsyncContextManager[None]], what: str) -> None:
-    settings = _settings()
+    settings = settings_read()
 
     async def go() -> None:
         told = _when_told()
         async with build(settings).running() as app, loops(app):
-            _out.print(what)
+            OUT.print(what)
             await told()
 
-    _run(go())
+    run_to_end(go())
 
 
 def _when_told() -> Callable[[], Awaitable[object]]:
@@ -244,16 +223,22 @@ def _welcome(system: Running) -> None:
     places = Table.grid(padding=(0, 2))
     places.add_row("API", f"{system.api}/docs")
     if system.sandbox is None:
-        _out.print(f"\nCuadrilla is running at {system.api}\n", places, "\nCtrl-C ends it.")
+        OUT.print(f"\nCuadrilla is running at {system.api}\n", places, "\nCtrl-C ends it.")
         return
-    places.add_row("A customer's phone", f"{system.sandbox}/phone")
+    places.add_row("Phones: customers, team", f"{system.sandbox}/phone")
+    places.add_row("Text messages", f"{system.sandbox}/sms")
     places.add_row("Dispatcher and technician", f"{system.sandbox}/desk")
     places.add_row("AFIP", f"{system.sandbox}/afip/control")
-    people = Table("who", "role", "bearer token", box=None, padding=(0, 2), header_style="dim")
+    OUT.print(f"\n[bold]Cuadrilla is running at {system.api}[/bold]\n", places)
+    OUT.print("\nDemo log-ins; a code arrives on the phone, which the sandbox shows\n")
     for each in log_ins(settings):
-        people.add_row(each.name, each.role, each.token)
-    _out.print(f"\n[bold]Cuadrilla is running at {system.api}[/bold]\n", places, "\nDemo log-ins\n", people)
-    _out.print("\nWrite as the customer on the phone, then play the rest at the desk. Ctrl-C ends it.")
+        # Whole lines, not a table, which would cut them where the terminal is narrow.
+        OUT.print(f"  {each.name:<14}{each.role:<12}{each.phone}")
+        if each.email is not None:
+            OUT.print(f"{'or with a password':>28}: {each.email} {each.password}")
+        if settings.env == "development":  # nothing else knows tokens that have no end
+            OUT.print(f"{'or with a token':>28}: {each.token}")
+    OUT.print("\nWrite as the customer on the phone, then play the rest at the desk. Ctrl-C ends it.")
 
 
 def _as_table(timeline: list[dict[str, Any]]) -> Table:
@@ -261,15 +246,3 @@ def _as_table(timeline: list[dict[str, Any]]) -> Table:
     for each in timeline:
         table.add_row(str(each["at"])[5:19].replace("T", " "), each["kind"], each["actor"])
     return table
-
-
-def _run(work: Coroutine[Any, Any, Any]) -> Any:
-    try:
-        return asyncio.run(work)
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
-def _fail(line: str) -> NoReturn:
-    _err.print(Text(line, style="red"))
-    sys.exit(1)

@@ -17,12 +17,11 @@ import httpx2
 from attrs import field, frozen
 
 from entrypoints.demo.clock import SkippingClock
+from entrypoints.demo.people import PATIENCE, NotObserved, Person
 from entrypoints.demo.recording import Recording
 
 _T = TypeVar("_T")
 
-PATIENCE: Final = 20.0
-"""Real seconds in which every step has to show."""
 CUSTOMER: Final = "5491155550123"
 PLACE: Final = {"address": "Av. Corrientes 1234", "lat": -34.603851, "lng": -58.383735}
 VISIT: Final = (datetime(2026, 11, 20, 12, tzinfo=UTC), datetime(2026, 11, 20, 14, tzinfo=UTC))
@@ -53,22 +52,31 @@ ORDER: Final = (
 """What the timeline must show, in this order, whatever else it shows between."""
 
 
-class NotObserved(Exception):
-    """A step of the story did not show."""
-
-
 @frozen(kw_only=True)
 class Stage:
-    """Where the story is played: the product's and the sandbox's addresses, and what its people know."""
+    """Where the story is played: the product's and the sandbox's addresses, and the phones of its people."""
 
     api: str
     sandbox: str
     phone_number_id: str
     app_secret: str = field(repr=False)
-    dispatcher: str = field(repr=False)
-    technician: str = field(repr=False)
+    dispatcher_phone: str
     technician_id: str
     technician_phone: str
+
+    def chat(self, phone: str) -> str:
+        """Return the address of what the phone shows of the business."""
+        return f"{self.sandbox}/whatsapp/control/chats/{self.phone_number_id}/{phone.removeprefix('+')}"
+
+    def person(
+        self,
+        phone: str,
+        client: httpx2.AsyncClient,
+        clock: Callable[[], datetime],
+        say: Callable[[str], None] = lambda _: None,
+    ) -> Person:
+        """Return whoever has the phone, not yet logged in; `clock` is the product's."""
+        return Person(client, self.api, self.chat(phone), phone, clock, say)
 
 
 @frozen(kw_only=True)
@@ -108,6 +116,8 @@ class _Story:
         say: Callable[[str], None],
     ) -> None:
         self.client, self.stage, self.recording, self.clock, self.say = client, stage, recording, clock, say
+        self.dispatcher = stage.person(stage.dispatcher_phone, client, clock, say)
+        self.technician = stage.person(stage.technician_phone, client, clock, say)
 
     async def play(self) -> Played:
         await self.write()
@@ -143,7 +153,7 @@ class _Story:
         self.clock.skip(timedelta(seconds=10))
 
     async def open(self) -> str:
-        """2. One job of one text, and an acknowledgement."""
+        """2. One job of one text, and an acknowledgement; a dispatcher logs in and looks."""
 
         async def one_job() -> dict[str, Any] | None:
             jobs = (await self.get("/api/v1/jobs"))["items"]
@@ -170,7 +180,7 @@ class _Story:
         starts_at, ends_at = (instant.isoformat().replace("+00:00", "Z") for instant in VISIT)
         await self.move(
             job_id,
-            self.stage.dispatcher,
+            self.dispatcher,
             to="scheduled",
             technicianId=self.stage.technician_id,
             startsAt=starts_at,
@@ -181,9 +191,9 @@ class _Story:
         await self.told(CUSTOMER, "quedó agendada")
 
     async def travel(self, job_id: str) -> list[dict[str, Any]]:
-        """4. The technician sets out and is watched to the door."""
+        """4. The technician logs in, sets out and is watched to the door."""
         self.clock.skip_to(VISIT[0] + timedelta(minutes=5))
-        await self.move(job_id, self.stage.technician, to="en_camino")
+        await self.move(job_id, self.technician, to="en_camino")
         message = await self.told(CUSTOMER, "ya salió para tu domicilio")
         found = re.search(r"/track/[A-Za-z0-9_-]{20,}", json.dumps(message))
         _must(found is not None, "the customer's message has no tracking link")
@@ -196,7 +206,7 @@ class _Story:
             self.clock.skip_to(departed + timedelta(seconds=fix.after))
             report = {"jobId": job_id, "lat": fix.lat, "lng": fix.lng, "accuracy": fix.accuracy}
             report |= {"speed": fix.speed, "heading": fix.heading, "recordedAt": _z(self.clock())}
-            progress = await self.post("/api/v1/tracking/update", self.stage.technician, report)
+            progress = await self.post("/api/v1/tracking/update", self.technician, report)
             shown = (await self.client.get(link, headers={"accept": "application/json"})).json()
             watched.append(shown)
             if progress["state"] != "active":
@@ -240,13 +250,13 @@ class _Story:
             answer = await self.client.request(
                 method,
                 self.stage.api + path,
-                headers=_bearer(self.stage.technician),
+                headers=await self.technician.bearer(),
                 files={"file": (name, content, "image/png")},
                 data={"signedBy": "Ana Ruiz"},
             )
             _must(answer.is_success, f"{name} was answered {answer.status_code}: {answer.text[:200]}")
         job = await self.move(
-            job_id, self.stage.technician, to="completed", lines=list(LINES), notes="Carga de gas y filtros"
+            job_id, self.technician, to="completed", lines=list(LINES), notes="Carga de gas y filtros"
         )
         _must(Decimal(job["totals"]["total"]) == TOTAL, f"the total is {job['totals']['total']}, not {TOTAL}")
         self.say(f"completed: {job['totals']['total']} {job['totals']['currency']}")
@@ -255,12 +265,12 @@ class _Story:
 
     async def invoice(self, job_id: str) -> bytes:
         """6. AFIP authorises; the PDF goes out."""
-        invoice = await self.post("/api/v1/invoices", self.stage.dispatcher, {"jobId": job_id})
+        invoice = await self.post("/api/v1/invoices", self.dispatcher, {"jobId": job_id})
         _must(invoice["state"] == "issued" and len(str(invoice["cae"])) == 14, f"the invoice is {invoice['state']}")  # noqa: PLR2004
         self.say(f"AFIP authorised {invoice['letter']} {invoice['printedNumber']}, CAE {invoice['cae']}")
         message = await self.told(CUSTOMER, "te enviamos la factura")
         await self.seen("the job invoiced", lambda: self.status_is(job_id, "invoiced"))
-        answer = await self.client.get(self.stage.api + invoice["pdf"], headers=_bearer(self.stage.dispatcher))
+        answer = await self.client.get(self.stage.api + invoice["pdf"], headers=await self.dispatcher.bearer())
         _must(answer.is_success and answer.content.startswith(b"%PDF"), "the invoice is no PDF")
         on_the_phone = await self.client.get(self.stage.sandbox + message["media"]["link"])
         _must(on_the_phone.content == answer.content, "the customer's PDF is not the invoice's")
@@ -282,7 +292,7 @@ class _Story:
         return timeline
 
     async def told(self, wa_id: str, words: str) -> dict[str, Any]:
-        chat = f"{self.stage.sandbox}/whatsapp/control/chats/{self.stage.phone_number_id}/{wa_id.removeprefix('+')}"
+        chat = self.stage.chat(wa_id)
 
         async def arrived() -> dict[str, Any] | None:
             messages = (await self.client.get(chat)).json()["messages"]
@@ -307,14 +317,14 @@ class _Story:
                 raise NotObserved(msg)
             await asyncio.sleep(0.05)
 
-    async def move(self, job_id: str, token: str, **wanted: Any) -> dict[str, Any]:
-        return await self.post(f"/api/v1/jobs/{job_id}/transitions", token, wanted)
+    async def move(self, job_id: str, who: Person, **wanted: Any) -> dict[str, Any]:
+        return await self.post(f"/api/v1/jobs/{job_id}/transitions", who, wanted)
 
-    async def post(self, path: str, token: str, body: object) -> dict[str, Any]:
-        return _body(await self.client.post(self.stage.api + path, json=body, headers=_bearer(token)))
+    async def post(self, path: str, who: Person, body: object) -> dict[str, Any]:
+        return _body(await self.client.post(self.stage.api + path, json=body, headers=await who.bearer()))
 
     async def get(self, path: str) -> dict[str, Any]:
-        return _body(await self.client.get(self.stage.api + path, headers=_bearer(self.stage.dispatcher)))
+        return _body(await self.client.get(self.stage.api + path, headers=await self.dispatcher.bearer()))
 
 
 def _must(observed: bool, otherwise: str) -> None:  # noqa: FBT001 - an assertion of the story
@@ -329,10 +339,6 @@ def _body(answer: httpx2.Response) -> dict[str, Any]:
     )
     body: dict[str, Any] = answer.json()
     return body
-
-
-def _bearer(token: str) -> dict[str, str]:
-    return {"authorization": f"Bearer {token}"}
 
 
 def _text_of(body: bytes) -> str:

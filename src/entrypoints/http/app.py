@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from datetime import datetime, timedelta
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
@@ -27,12 +27,15 @@ from core.identity import OUTSIDE, Origin, Unauthenticated
 from core.kernel.actor import Actor
 from core.kernel.errors import NotFound
 from core.tracking import LinkExpired
+from entrypoints.console import Doors, console_routes
 from entrypoints.http import track
 from entrypoints.http.endpoints import ENDPOINTS, UPLOAD, Call, Endpoint, bearer_token
+from entrypoints.http.endpoints.auth import bring
 from entrypoints.http.guards import Addresses, Limits, Once, RateRules
 from entrypoints.http.middleware import Edge
 from entrypoints.http.openapi import document
 from entrypoints.http.problems import HANDLERS
+from entrypoints.http.routing import Table
 from entrypoints.http.webhooks import receive_whatsapp, verify_whatsapp
 from entrypoints.http.wire import decode, encode
 from entrypoints.wiring import App
@@ -68,9 +71,9 @@ class Bearers:
     _app: App
     _limits: Limits
     _rules: RateRules
-    _life: float = 5.0
+    _life: timedelta = timedelta(seconds=5)
     _at_most: int = 10_000
-    _known: dict[str, tuple[float, Actor]] = field(factory=dict, repr=False)
+    _known: dict[str, tuple[datetime, Actor]] = field(factory=dict, repr=False)
 
     async def actor(self, request: Request) -> Actor:
         """Return the actor of a request; raise `Unauthenticated`, or `Limited` where too many unknown tokens come from."""
@@ -81,13 +84,14 @@ class Bearers:
             except Unauthenticated:
                 await self._limits.admit_stranger(request, self._rules.stranger)
                 raise
-        until, actor = self._known.get(token, (0.0, None))
-        if actor is None or until < time.monotonic():
+        at = self._app.clock()
+        until, actor = self._known.get(token, (at, None))
+        if actor is None or until <= at:
             await self._limits.admit_stranger(request, self._rules.stranger)
             actor = await self._app.identity.who(token=token, correlation=correlation)
             if len(self._known) >= self._at_most:
                 self._known.clear()
-            self._known[token] = (time.monotonic() + self._life, actor)
+            self._known[token] = (at + self._life, actor)
         return evolve(actor, correlation=correlation)
 
 
@@ -131,6 +135,7 @@ def http_app(
     *,
     lifespan: Callable[[], contextlib.AbstractAsyncContextManager[None]] | None = None,
     rules: RateRules | None = None,
+    endpoints: Sequence[Endpoint] = ENDPOINTS,
 ) -> ASGIApp:
     """Return the ASGI application; `lifespan` runs beside it (in a single process, the workers).
 
@@ -142,26 +147,29 @@ def http_app(
     guards = Guards(app, Bearers(app, limits, rules), limits, rules, Once(app.idempotency), addresses, later)
     webhook, page = partial(limits.by_address, rules.webhooks), partial(limits.by_address, rules.pages)
     # Tried in this order; what is asked most comes first.
-    routes: list[Route | Mount] = [
+    routes: list[BaseRoute] = [
         Route("/health", alive, methods=["GET"]),
         Route("/webhooks/whatsapp", webhook(receive_whatsapp), methods=["POST"], max_body_size=BODY_AT_MOST),
         Route("/track/{token}", page(watch), methods=["GET"]),
     ]
     by_path: dict[str, dict[str, Endpoint]] = {}
-    for endpoint in ENDPOINTS:
+    for endpoint in endpoints:
         by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
-    for path, endpoints in by_path.items():
+    table: list[Route] = []
+    for path, by_method in by_path.items():
         # Only what reads a body limits it: each layer costs every request that passes it.
-        reads = [UPLOAD if each.upload else BODY_AT_MOST for each in endpoints.values() if each.body or each.upload]
+        reads = [UPLOAD if each.upload else BODY_AT_MOST for each in by_method.values() if each.body or each.upload]
         size = max(reads, default=None)
-        routes.append(Route(path, _serve(endpoints, guards), methods=list(endpoints), max_body_size=size))
+        table.append(Route(path, _serve(by_method, guards), methods=list(by_method), max_body_size=size))
     routes += [
+        Table(table),
         Route("/webhooks/whatsapp", webhook(verify_whatsapp), methods=["GET"]),
         Route("/health/ready", ready, methods=["GET"]),
         Route("/openapi.json", page(openapi), methods=["GET"]),
         Route("/docs", page(docs), methods=["GET"]),
         Route("/", home, methods=["GET"]),
         Mount("/static", Assets(directory=STATIC), name="static"),
+        *console_routes(_console(guards)),
     ]
 
     @contextlib.asynccontextmanager
@@ -195,6 +203,17 @@ class Guards:
         """Return where a request comes from, for the audit log."""
         ip = self.addresses.client(request.scope)
         return Origin(request.state.request_id, ip, request.headers.get("user-agent", ""))
+
+
+def _console(guards: Guards) -> Doors:
+    app, limits, rules = guards.app, guards.limits, guards.rules
+    return Doors(
+        app=app,
+        origin=guards.origin,
+        admit=lambda request: limits.admit_stranger(request, rules.pages),
+        admit_to_log_in=lambda request: limits.admit_stranger(request, rules.doors),
+        bring=lambda made, origin: guards.later(bring(app.otp, made, origin)),
+    )
 
 
 def _serve(endpoints: dict[str, Endpoint], guards: Guards) -> Callable[[Request], Awaitable[Response]]:

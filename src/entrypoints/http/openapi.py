@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 from entrypoints.http.endpoints import ENDPOINTS, Endpoint
+from entrypoints.http.guards import takes_key
 from entrypoints.http.wire import schema
 
 _PROBLEM: Final = {
@@ -20,6 +22,14 @@ _PROBLEM: Final = {
         "requestId": {"type": "string"},
     },
     "required": ["type", "title", "status", "detail", "code", "requestId"],
+}
+
+
+_KEY: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "The same request under the same key takes effect once, and is answered the same for 24 hours",
+    "schema": {"type": "string", "maxLength": 255},
 }
 
 
@@ -57,6 +67,7 @@ def _operation(endpoint: Endpoint, parts: dict[str, Any]) -> dict[str, Any]:
                 {"name": name, "in": "query", "schema": {"type": "integer" if name == "limit" else "string"}}
                 for name in endpoint.query
             ),
+            *([_KEY] if takes_key(endpoint) else ()),
         ],
         "responses": {},
     }
@@ -81,11 +92,22 @@ def _operation(endpoint: Endpoint, parts: dict[str, Any]) -> dict[str, Any]:
             else {"application/json": {"schema": schema(shape, parts=parts)}}
         )
         operation["responses"][str(status)] = {"description": endpoint.summary, "content": content}
-    takes_input = endpoint.body is not None or endpoint.upload is not None or bool(endpoint.query)
-    always = (401, 429) if endpoint.open else (401, 403, 429)
-    for status in sorted({*always, *({400} if takes_input else ()), *endpoint.problems}):
+    for status in sorted({*_refusals(endpoint), *endpoint.problems}):
         operation["responses"][str(status)] = _problem()
     return operation
+
+
+def _refusals(endpoint: Endpoint) -> Iterator[int]:
+    """Return what our own layers, and not the use case, may answer."""
+    yield from (401, 429) if endpoint.open else (401, 403, 429)
+    if endpoint.body is not None or endpoint.upload is not None:
+        yield from (400, 413)
+    if endpoint.query:
+        yield from (400, 422)
+    if "{" in endpoint.path:
+        yield 422  # an id that no database can hold
+    if takes_key(endpoint):
+        yield from (400, 409, 422)
 
 
 def _problem() -> dict[str, Any]:
@@ -99,7 +121,12 @@ def _unauthenticated() -> dict[str, Any]:
     """Return the routes outside the API proper: the tracking link, the provider's deliveries, health."""
     plain = {"description": "OK"}
     token = {"name": "token", "in": "path", "required": True, "schema": {"type": "string"}}
-    gone = {"404": _problem(), "410": _problem()}
+    page = {"text/html": {"schema": {"type": "string"}}}
+    gone = {
+        status: {"description": "No such link, or no longer", "content": {**_problem()["content"], **page}}
+        for status in ("404", "410")
+    }
+    often = {"429": _problem()}
     return {
         "/track/{token}": {
             "get": {
@@ -108,7 +135,7 @@ def _unauthenticated() -> dict[str, Any]:
                 "summary": "Who comes and when: a page, or the same facts as JSON for Accept: application/json",
                 "security": [],
                 "parameters": [token],
-                "responses": {"200": plain, **gone},
+                "responses": {"200": plain, **gone, **often},
             }
         },
         "/webhooks/whatsapp": {
@@ -117,7 +144,7 @@ def _unauthenticated() -> dict[str, Any]:
                 "tags": ["webhooks"],
                 "summary": "Meta's handshake",
                 "security": [],
-                "responses": {"200": plain, "403": plain},
+                "responses": {"200": plain, "403": plain, **often},
             },
             "post": {
                 "operationId": "receive_whatsapp",
@@ -125,7 +152,7 @@ def _unauthenticated() -> dict[str, Any]:
                 "summary": "Meta's deliveries, signed with X-Hub-Signature-256",
                 "security": [],
                 "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
-                "responses": {"200": plain, "400": _problem(), "401": _problem(), "413": _problem()},
+                "responses": {"200": plain, "400": _problem(), "401": _problem(), "413": _problem(), **often},
             },
         },
         "/health": {

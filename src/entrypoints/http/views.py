@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from core.customers import Customer
 from core.identity import User
-from core.invoicing import Invoice
+from core.invoicing import Corrected, Invoice, Mipyme, Observation, Tax, Terms, explained
+from core.invoicing.voucher import number_text
 from core.jobs import Job, Place, TimelineEntry
 from core.kernel.money import Line, Totals, cents
 from core.notifications import Delivery
@@ -30,21 +31,27 @@ class LocationView:
 
 @frozen(kw_only=True)
 class LineView:
-    """Quantity, unit price without VAT, discount and VAT rate in percent."""
+    """Quantity, unit price without VAT, discount and VAT rate in percent (21, or 0 for what is not taxed).
+
+    `treatment` is taxed, exempt or not_taxed.
+    """
 
     description: str
     quantity: Decimal
     unit_price: Decimal
     discount: Decimal = Decimal(0)
-    vat_rate: Decimal = Decimal(21)
+    vat_rate: Decimal | None = None
+    treatment: str = "taxed"
 
     def line(self) -> Line:
+        usual = Decimal(21 if self.treatment == "taxed" else 0)
         return Line(
             description=self.description,
             quantity=self.quantity,
             unit_price=self.unit_price,
             discount=self.discount,
-            vat_rate=self.vat_rate,
+            vat_rate=usual if self.vat_rate is None else self.vat_rate,
+            treatment=self.treatment,
         )
 
     @classmethod
@@ -55,6 +62,7 @@ class LineView:
             unit_price=line.unit_price,
             discount=line.discount,
             vat_rate=line.vat_rate,
+            treatment=line.treatment,
         )
 
 
@@ -69,10 +77,13 @@ class RateView:
 
 @frozen(kw_only=True)
 class TotalsView:
-    """Net, VAT by rate, and total."""
+    """Taxed net, VAT by rate, what is not taxed or exempt, other taxes, and total."""
 
     net: Decimal
     vat: Decimal
+    not_taxed: Decimal
+    exempt: Decimal
+    taxes: Decimal
     total: Decimal
     currency: str
     rates: tuple[RateView, ...]
@@ -82,6 +93,9 @@ class TotalsView:
         return cls(
             net=cents(sums.net),
             vat=cents(sums.vat),
+            not_taxed=cents(sums.not_taxed),
+            exempt=cents(sums.exempt),
+            taxes=cents(sums.taxes),
             total=cents(sums.total),
             currency=sums.currency,
             rates=tuple(RateView(rate=r.rate, base=r.base, vat=r.vat) for r in sums.rates),
@@ -308,16 +322,41 @@ class CustomerPage:
 
 @frozen(kw_only=True)
 class UserView:
-    """A colleague."""
+    """A colleague; one who is not active has left."""
 
     id: str
     name: str
     role: str
     phone: str | None
+    active: bool
+    version: int
 
     @classmethod
     def of(cls, user: User) -> UserView:
-        return cls(id=user.id, name=user.name, role=user.role, phone=user.phone)
+        return cls(
+            id=user.id, name=user.name, role=user.role, phone=user.phone, active=user.active, version=user.version
+        )
+
+
+@frozen(kw_only=True)
+class NewUser:
+    """Who works here from now on; they log in by a code on the phone, and by a password once they set one for the address."""
+
+    name: str
+    role: str
+    phone: str
+    email: str | None = None
+
+
+@frozen(kw_only=True)
+class UserChange:
+    """What to change; absent fields stay as they are."""
+
+    version: int | None = None
+    name: str | None = None
+    phone: str | None = None
+    role: str | None = None
+    active: bool | None = None
 
 
 @frozen(kw_only=True)
@@ -381,19 +420,130 @@ class ProgressView:
 
 
 @frozen(kw_only=True)
+class TaxView:
+    """A perception or another tax: AFIP's id, its base and rate in percent, and what it comes to (base times rate if not given)."""
+
+    id: int
+    base: Decimal
+    rate: Decimal
+    amount: Decimal | None = None
+    description: str = ""
+
+    def tax(self) -> Tax:
+        at_rate = Tax.at_rate(id_=self.id, base=self.base, rate=self.rate, description=self.description)
+        return at_rate if self.amount is None else evolve(at_rate, amount=self.amount)
+
+    @classmethod
+    def of(cls, tax: Tax) -> TaxView:
+        return cls(id=tax.id, base=tax.base, rate=tax.rate, amount=tax.amount, description=tax.description)
+
+
+@frozen(kw_only=True)
+class CreditTerms:
+    """What makes it a MiPyME credit invoice: CBU of 22 digits, SCA or ADC, and if wanted an alias and a reference."""
+
+    cbu: str
+    transfer: str = "SCA"
+    alias: str = ""
+    reference: str = ""
+
+    def mipyme(self) -> Mipyme:
+        return Mipyme(cbu=self.cbu, transfer=self.transfer, alias=self.alias, reference=self.reference)
+
+
+@frozen(kw_only=True)
 class NewInvoice:
-    """Charge a completed job; items default to the job's lines."""
+    """Charge a completed job; items default to the job's lines, and everything else to what is usual.
+
+    `concept` is products, services or both; `rate` the pesos of one unit of `currency`; `mipyme` asks for a credit invoice.
+    """
 
     job_id: str
     items: tuple[LineView, ...] | None = None
+    concept: str | None = None
+    service_from: date | None = None
+    service_to: date | None = None
+    due_on: date | None = None
+    issued_on: date | None = None
+    currency: str | None = None
+    rate: Decimal = Decimal(1)
+    paid_in_currency: bool = False
+    taxes: tuple[TaxView, ...] = ()
+    mipyme: CreditTerms | None = None
+
+    def terms(self) -> Terms | None:
+        wanted = Terms(
+            concept=self.concept,
+            service_from=self.service_from,
+            service_to=self.service_to,
+            due_on=self.due_on,
+            issued_on=self.issued_on,
+            rate=self.rate,
+            paid_in_currency=self.paid_in_currency,
+            taxes=tuple(each.tax() for each in self.taxes),
+            mipyme=None if self.mipyme is None else self.mipyme.mipyme(),
+        )
+        return None if wanted == Terms() else wanted
+
+
+@frozen(kw_only=True)
+class NewCreditNote:
+    """Take an issued invoice back: these items, or this amount with its taxes, or without either all that is left of it."""
+
+    reason: str
+    items: tuple[LineView, ...] | None = None
+    taxes: tuple[TaxView, ...] = ()
+    amount: Decimal | None = None
+    issued_on: date | None = None
+
+
+@frozen(kw_only=True)
+class NewDebitNote:
+    """Charge more on an issued invoice."""
+
+    reason: str
+    items: tuple[LineView, ...]
+    taxes: tuple[TaxView, ...] = ()
+    issued_on: date | None = None
 
 
 @frozen(kw_only=True)
 class AfipNote:
-    """AFIP's own code and text."""
+    """AFIP's own code and text; beside it, in Spanish, what it means and what to do, as far as we know."""
 
     code: int
     message: str
+    meaning: str | None = None
+    remedy: str | None = None
+
+    @classmethod
+    def of(cls, note: Observation) -> AfipNote:
+        ours = explained(note.code)
+        return cls(
+            code=note.code,
+            message=note.text,
+            meaning=ours.meaning if ours else None,
+            remedy=ours.remedy if ours else None,
+        )
+
+
+@frozen(kw_only=True)
+class CorrectedView:
+    """The voucher that a note corrects."""
+
+    invoice_id: str
+    voucher_type: int
+    printed_number: str
+    issued_on: date
+
+    @classmethod
+    def of(cls, each: Corrected) -> CorrectedView:
+        return cls(
+            invoice_id=each.invoice_id,
+            voucher_type=each.voucher_type,
+            printed_number=number_text(each.point_of_sale, each.number),
+            issued_on=each.issued_on,
+        )
 
 
 @frozen(kw_only=True)
@@ -409,11 +559,12 @@ class ReceiverView:
 
 @frozen(kw_only=True)
 class InvoiceView:
-    """An invoice as it is now; `state` is draft, pending_cae, unknown, cae_failed or issued."""
+    """A voucher as it is now; `kind` is invoice, credit_note or debit_note, `state` draft, pending_cae, unknown, cae_failed or issued."""
 
     id: str
     version: int
-    job_id: str
+    job_id: str | None
+    kind: str
     state: str
     letter: str
     voucher_type: int
@@ -425,7 +576,12 @@ class InvoiceView:
     cae_expires_on: date | None
     receiver: ReceiverView
     lines: tuple[LineView, ...]
+    taxes: tuple[TaxView, ...]
     totals: TotalsView
+    rate: Decimal
+    due_on: date | None
+    reason: str
+    corrects: tuple[CorrectedView, ...]
     observations: tuple[AfipNote, ...]
     pdf: str | None
     created_at: datetime
@@ -438,6 +594,7 @@ class InvoiceView:
             id=invoice.id,
             version=invoice.version,
             job_id=invoice.job_id,
+            kind=invoice.kind,
             state=invoice.state,
             letter=invoice.letter,
             voucher_type=invoice.voucher_type,
@@ -455,8 +612,13 @@ class InvoiceView:
                 address=invoice.receiver.address,
             ),
             lines=tuple(map(LineView.of, invoice.lines)),
+            taxes=tuple(map(TaxView.of, invoice.terms.taxes)),
             totals=TotalsView.of(invoice.totals),
-            observations=tuple(AfipNote(code=note.code, message=note.text) for note in notes),
+            rate=invoice.terms.rate,
+            due_on=invoice.due_on,
+            reason=invoice.reason,
+            corrects=tuple(map(CorrectedView.of, invoice.corrects)),
+            observations=tuple(map(AfipNote.of, notes)),
             pdf=f"/api/v1/invoices/{invoice.id}/pdf" if yes else None,
             created_at=invoice.created_at,
         )

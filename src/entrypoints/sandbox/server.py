@@ -1,4 +1,4 @@
-"""The sandbox as one application: WhatsApp with its phone page, AFIP, and the desk."""
+"""The sandbox as one application: WhatsApp with its phone page, Twilio, AFIP, and the desk."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 
 from entrypoints.sandbox.afip import AfipState, afip_routes
 from entrypoints.sandbox.desk import Api, Drives, desk_routes
+from entrypoints.sandbox.twilio import TwilioState, twilio_routes
 from entrypoints.sandbox.whatsapp import Retries, Webhooks, WhatsAppState, index_route, whatsapp_routes
 
 
@@ -27,8 +28,9 @@ def sandbox_app(
     clock: Callable[[], datetime] = _now,
     retries: Retries | None = None,
 ) -> Starlette:
-    """Return the whole sandbox, to be served on the loopback only; it remembers in two files under `var`."""
+    """Return the whole sandbox, to be served on the loopback only; it remembers in three files under `var`."""
     state = WhatsAppState(var / "sandbox-whatsapp.db")
+    twilio = TwilioState(var / "sandbox-twilio.db")
     afip = AfipState(var / "sandbox-afip.db")
     api = Api()
     drives = Drives(api)
@@ -45,6 +47,7 @@ def sandbox_app(
             with contextlib.suppress(asyncio.CancelledError):
                 await posting
             state.close()
+            twilio.close()
             afip.close()
 
     return Starlette(
@@ -52,6 +55,7 @@ def sandbox_app(
             index_route(state=state),
             *desk_routes(api=api, drives=drives, clock=clock),
             *whatsapp_routes(state=state, deliver=webhooks, clock=clock),
+            *twilio_routes(state=twilio, clock=clock),
             *afip_routes(wsaa_wsdl=wsaa_wsdl, wsfe_wsdl=wsfe_wsdl, state=afip, clock=clock),
         ],
         lifespan=lifespan,

@@ -12,7 +12,7 @@ from core.customers.service import phone_id
 from core.kernel.actor import Actor, NotAllowed
 from core.kernel.errors import Invalid, StaleVersion
 from tests.contracts.samples import MINE
-from tests.core.office import AGENT, CARLOS, MARTA, STRANGER, Office, elsewhere
+from tests.core.office import CARLOS, MARTA, PLANNER, STRANGER, Office, elsewhere
 
 ANA: Final = "whatsapp:5491155550001"
 SCOPED: Final = "whatsapp:AR.123456"
@@ -130,7 +130,7 @@ async def test_whoever_saw_an_older_version_looks_again(office: Office) -> None:
         await office.customers.change(actor=MARTA, customer_id=ana, name="Anita", version=1)
 
 
-@pytest.mark.parametrize("actor", [CARLOS, AGENT], ids=["technician", "agent"])
+@pytest.mark.parametrize("actor", [CARLOS, PLANNER], ids=["technician", "planner"])
 async def test_customers_are_for_whom_the_table_says(office: Office, actor: Actor) -> None:
     ana = await office.a_customer()
     for ask in (

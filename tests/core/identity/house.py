@@ -22,6 +22,8 @@ from adapters.memory import MemoryCodeChannel, MemoryLimiter, MemoryOtpStore, Me
 from adapters.phones import normaliser
 from core.identity import (
     Audit,
+    Colleagues,
+    Credentials,
     Identity,
     Machines,
     Origin,
@@ -30,8 +32,10 @@ from core.identity import (
     Passwords,
     Phones,
     SecondFactors,
+    Sent,
     Sessions,
     Tenant,
+    Tenants,
     Tokens,
     User,
 )
@@ -72,6 +76,9 @@ class House:
     machines: Machines = field(init=False)
     audit: Audit = field(init=False)
     identity: Identity = field(init=False)
+    colleagues: Colleagues = field(init=False)
+    tenants: Tenants = field(init=False)
+    credentials: Credentials = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         clock, new_id = self.clock, self.new_id
@@ -111,16 +118,24 @@ class House:
         self.machines = Machines(store.begin, store.service_tokens, new_bearer, clock, new_id)
         self.audit = Audit(store.audit)
         self.identity = Identity(store.directory, self.sessions, self.machines)
+        self.colleagues = Colleagues(store.begin, self.sessions, normaliser(), clock, new_id)
+        self.tenants = Tenants(store.begin, store.directory, Argon2Passwords(memory=16), normaliser(), clock, new_id)
+        self.credentials = Credentials(store.begin, store.secrets, clock)
 
     async def move_in(self) -> House:
         """Let the directory know the people."""
         await self.store.directory.enrol(Tenant(id=MINE, name="Palermo"), [MARTA, OWNER])
         return self
 
+    async def request(self, *, phone: str, origin: Origin) -> Sent | None:
+        """Ask for a code and send it."""
+        made = await self.otp.request(phone=phone, origin=origin)
+        return None if made is None else await self.otp.send(made=made, origin=origin)
+
     async def log_in(self, phone: str = PHONE, *, totp: str | None = None) -> Tokens:
         """Log somebody in by their phone."""
         self.clock.forward(minutes=31)
-        await self.otp.request(phone=phone, origin=HERE)
+        await self.request(phone=phone, origin=HERE)
         return await self.otp.verify(phone=phone, code=self.code, origin=HERE, totp=totp)
 
     async def register(self, email: str = "ana@example.com", password: str = "correct horse 7!") -> Tokens:

@@ -11,7 +11,7 @@ from core.identity.model import ROLES
 from core.kernel.actor import NotAllowed
 from core.kernel.errors import Denied, Invalid, NotFound
 from tests.contracts.samples import MINE
-from tests.core.office import AGENT, MARTA, STRANGER, Office
+from tests.core.office import BOT, MARTA, STRANGER, Office
 
 
 async def test_a_bearer_is_the_person_whose_token_it_is(office: Office) -> None:
@@ -61,9 +61,9 @@ async def test_colleagues_are_listed_by_name_and_role(office: Office) -> None:
 
 async def test_colleagues_are_for_whom_the_table_says(office: Office) -> None:
     with pytest.raises(NotAllowed):
-        await office.identity.people(actor=AGENT)
+        await office.identity.people(actor=BOT)
     with pytest.raises(NotAllowed):
-        await office.identity.person(actor=AGENT, user_id="user_lucia")
+        await office.identity.person(actor=BOT, user_id="user_lucia")
 
 
 async def test_nobody_sees_another_tenant_s_people(office: Office) -> None:

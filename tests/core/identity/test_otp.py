@@ -21,7 +21,7 @@ STRANGER = "+5491155559999"
 
 async def ask(house: House, phone: str = PHONE) -> str:
     house.clock.forward(minutes=31)
-    await house.otp.request(phone=phone, origin=HERE)
+    await house.request(phone=phone, origin=HERE)
     return house.code
 
 
@@ -40,7 +40,7 @@ async def test_whoever_has_the_code_is_logged_in_as_the_person_of_that_phone(hou
 
 
 async def test_a_code_has_six_digits_and_goes_to_the_phone_in_its_one_form(house: House) -> None:
-    await house.otp.request(phone="011 15-5555-0001", origin=HERE)
+    await house.request(phone="011 15-5555-0001", origin=HERE)
     message = house.whatsapp.sent[0]
     assert (message.tenant, message.phone, len(message.code), message.code.isdigit()) == (MINE, PHONE, 6, True)
     assert house.sms.sent == []
@@ -57,7 +57,7 @@ async def test_a_new_code_cancels_the_old_one(house: House) -> None:
     old = await ask(house)
     house.clock.forward(minutes=2)
     while True:
-        await house.otp.request(phone=PHONE, origin=HERE)
+        await house.request(phone=PHONE, origin=HERE)
         if house.code != old:
             break
         house.clock.forward(minutes=2)
@@ -112,10 +112,10 @@ async def test_within_a_cool_down_no_code_is_sent(house: House) -> None:
     await wrong(house, 3)
     house.clock.forward(seconds=59)
     with pytest.raises(TooOften):
-        await house.otp.request(phone=PHONE, origin=HERE)
+        await house.request(phone=PHONE, origin=HERE)
     assert len(house.whatsapp.sent) == 1
     house.clock.forward(seconds=32)
-    await house.otp.request(phone=PHONE, origin=HERE)
+    await house.request(phone=PHONE, origin=HERE)
     assert len(house.whatsapp.sent) == 2
 
 
@@ -160,7 +160,7 @@ async def test_what_is_no_code_is_a_wrong_code(house: House, code: str) -> None:
 
 async def test_a_phone_that_nobody_knows_is_answered_like_any_other(house: House) -> None:
     for phone in (PHONE, STRANGER):
-        sent = await house.otp.request(phone=phone, origin=HERE)
+        sent = await house.request(phone=phone, origin=HERE)
         assert sent is not None
         refusals = []
         for code in (house.wrong_code, "x", house.wrong_code, house.code):
@@ -206,7 +206,7 @@ async def test_codes_are_sent_to_one_phone_so_often_and_no_oftener(house: House)
     times = 0
     with pytest.raises(TooOften) as refusal:
         while True:
-            await house.otp.request(phone=PHONE, origin=HERE)
+            await house.request(phone=PHONE, origin=HERE)
             times += 1
             house.clock.forward(seconds=35)
     assert times == 5
@@ -214,25 +214,25 @@ async def test_codes_are_sent_to_one_phone_so_often_and_no_oftener(house: House)
 
 
 async def test_a_second_code_within_half_a_minute_is_refused(house: House) -> None:
-    await house.otp.request(phone=PHONE, origin=HERE)
+    await house.request(phone=PHONE, origin=HERE)
     house.clock.forward(seconds=29)
     with pytest.raises(TooOften):
-        await house.otp.request(phone=PHONE, origin=HERE)
+        await house.request(phone=PHONE, origin=HERE)
     assert len(house.whatsapp.sent) == 1
 
 
 async def test_one_address_asks_for_so_many_phones_and_no_more(house: House) -> None:
     for number in range(20):
-        await house.otp.request(phone=f"+54911555520{number:02}", origin=HERE)
+        await house.request(phone=f"+54911555520{number:02}", origin=HERE)
     with pytest.raises(TooOften):
-        await house.otp.request(phone="+5491155553000", origin=HERE)
+        await house.request(phone="+5491155553000", origin=HERE)
 
 
 async def test_beyond_the_tenant_s_share_nothing_is_sent_and_nobody_is_told() -> None:
     rules = OtpRules(per_tenant=(RateRule(name="t", limit=1, seconds=3600),))
     house = await House(rules).move_in()
-    assert await house.otp.request(phone=PHONE, origin=HERE) is not None
-    assert await house.otp.request(phone="+5491155550009", origin=HERE) is None
+    assert await house.request(phone=PHONE, origin=HERE) is not None
+    assert await house.request(phone="+5491155550009", origin=HERE) is None
     assert len(house.whatsapp.sent) == 1
     assert await house.names() == ["identity.code_sent", "identity.code_withheld"]
 
@@ -240,7 +240,7 @@ async def test_beyond_the_tenant_s_share_nothing_is_sent_and_nobody_is_told() ->
 @pytest.mark.parametrize("refusal", [CodeRefused("not on WhatsApp"), Unavailable("down")])
 async def test_what_whatsapp_does_not_take_goes_by_sms(house: House, refusal: Exception) -> None:
     house.whatsapp.refuses = refusal
-    sent = await house.otp.request(phone=PHONE, origin=HERE)
+    sent = await house.request(phone=PHONE, origin=HERE)
     assert sent is not None
     assert (sent.channel, [message.phone for message in house.sms.sent]) == ("sms", [PHONE])
     tokens = await house.otp.verify(phone=PHONE, code=house.sms.sent[0].code, origin=HERE)
@@ -250,12 +250,12 @@ async def test_what_whatsapp_does_not_take_goes_by_sms(house: House, refusal: Ex
 
 async def test_when_no_channel_takes_it_the_answer_is_the_same(house: House) -> None:
     house.whatsapp.refuses = house.sms.refuses = Unavailable("down")
-    assert await house.otp.request(phone=PHONE, origin=HERE) is None
+    assert await house.request(phone=PHONE, origin=HERE) is None
     assert await house.names() == ["identity.code_withheld"]
 
 
 async def test_what_whatsapp_does_not_deliver_in_time_goes_by_sms_as_a_new_code(house: House) -> None:
-    sent = await house.otp.request(phone=PHONE, origin=HERE)
+    sent = await house.request(phone=PHONE, origin=HERE)
     assert sent is not None
     instead = await house.otp.fall_back(sent=sent, origin=HERE)
     assert instead is not None
@@ -265,7 +265,7 @@ async def test_what_whatsapp_does_not_deliver_in_time_goes_by_sms_as_a_new_code(
 
 async def test_a_message_of_which_nobody_knows_goes_by_sms_when_its_time_is_over(house: House) -> None:
     house.whatsapp.refuses = CodeDoubtful("no answer")
-    sent = await house.otp.request(phone=PHONE, origin=HERE)
+    sent = await house.request(phone=PHONE, origin=HERE)
     assert sent is not None
     assert (sent.channel, house.sms.sent) == ("whatsapp", [])
     assert await house.otp.fall_back(sent=sent, origin=HERE) is not None
@@ -274,7 +274,7 @@ async def test_a_message_of_which_nobody_knows_goes_by_sms_when_its_time_is_over
 
 @pytest.mark.parametrize("end", ["arrived", "used", "over", "replaced", "guessed"])
 async def test_nothing_goes_by_sms_when_it_is_not_needed_any_more(house: House, end: str) -> None:
-    sent = await house.otp.request(phone=PHONE, origin=HERE)
+    sent = await house.request(phone=PHONE, origin=HERE)
     assert sent is not None
     if end == "arrived":
         house.whatsapp.arrived.add(sent.reference)
@@ -287,7 +287,7 @@ async def test_nothing_goes_by_sms_when_it_is_not_needed_any_more(house: House, 
     else:
         house.clock.forward(minutes=1)
         old = house.code
-        await house.otp.request(phone=PHONE, origin=HERE)
+        await house.request(phone=PHONE, origin=HERE)
         assert house.code != old
     assert await house.otp.fall_back(sent=sent, origin=HERE) is None
     assert house.sms.sent == []
@@ -311,7 +311,7 @@ async def test_no_fact_and_no_stored_text_holds_a_code(house: House) -> None:
 
 async def test_what_is_no_phone_is_refused_before_anything_is_counted(house: House) -> None:
     with pytest.raises(Invalid) as refusal:
-        await house.otp.request(phone="nobody", origin=HERE)
+        await house.request(phone="nobody", origin=HERE)
     assert refusal.value.field == "phone"
     assert await house.facts(OUTSIDE) == []
 

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from attrs import evolve
 
+from adapters.crypto import keyed_digest
 from core.identity import SecondFactorNeeded, SecondFactorState, Tokens, TooOften, Unauthenticated, WrongSecondFactor
 from tests.core.identity.house import HERE, PHONE, House, acting
 
@@ -151,7 +152,7 @@ async def test_a_phone_s_code_is_not_spent_while_the_second_factor_is_missing(ho
     marta = await house.log_in()
     secret, _ = await enrolled(house, marta)
     house.clock.forward(minutes=31)
-    await house.otp.request(phone=PHONE, origin=HERE)
+    await house.request(phone=PHONE, origin=HERE)
     for _ in range(2):
         with pytest.raises(SecondFactorNeeded):
             await house.otp.verify(phone=PHONE, code=house.code, origin=HERE)
@@ -189,3 +190,24 @@ async def test_a_wrong_code_confirms_nothing(house: House) -> None:
     with pytest.raises(WrongSecondFactor):
         await house.factors.confirm(actor=acting(tokens), code="000000", origin=HERE)
     assert (await log_in(house, None)).user == tokens.user
+
+
+async def test_recovery_codes_outlive_the_key_that_they_were_kept_under_as_long_as_it_is_listed(house: House) -> None:
+    tokens = await house.register()
+    _, codes = await enrolled(house, tokens)
+    fresh, before = keyed_digest(b"another key" * 3), house.factors._digest
+    turned = evolve(house.factors, digest=fresh, older=(before,))
+    account = await house.store.accounts.get(tokens.user.tenant, tokens.user.id)
+    assert account is not None
+    spent, means = turned.spend(account, codes[0], origin=HERE)
+    assert (means, len(spent.recovery)) == ("+recovery", len(codes) - 1)
+    with pytest.raises(WrongSecondFactor):
+        turned.spend(spent, codes[0], origin=HERE)
+    with pytest.raises(WrongSecondFactor):
+        evolve(house.factors, digest=fresh).spend(account, codes[1], origin=HERE)
+    await house.factors.remove(actor=acting(tokens), code=codes[2], origin=HERE)
+    secret = (await turned.enrol(actor=acting(tokens), origin=HERE)).secret
+    renewed = await turned.confirm(actor=acting(tokens), code=house.app_code(secret), origin=HERE)
+    kept = await house.store.accounts.get(tokens.user.tenant, tokens.user.id)
+    assert kept is not None
+    evolve(house.factors, digest=fresh).spend(kept, renewed[0], origin=HERE)

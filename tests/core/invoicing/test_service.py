@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -26,7 +26,7 @@ from core.kernel.actor import Actor, NotAllowed
 from core.kernel.errors import Conflict, Invalid, NotFound, StaleVersion, Unavailable
 from core.kernel.money import Line
 from tests.contracts.samples import MINE, NOW, a_cae, an_issuer
-from tests.core.office import AGENT, CARLOS, GAS, MARTA, PEOPLE, STRANGER, Mishap, Office, elsewhere
+from tests.core.office import CARLOS, GAS, MARTA, PEOPLE, PLANNER, STRANGER, Mishap, Office, elsewhere
 
 SERIES: Final = Series(cuit="30712345671", point_of_sale=1, voucher_type=6)
 LOST: Final = AnswerLost("read timeout")
@@ -101,7 +101,7 @@ async def test_other_lines_may_be_charged_than_the_job_s(office: Office) -> None
     assert issued.lines == lines
 
 
-@pytest.mark.parametrize("actor", [CARLOS, AGENT], ids=["technician", "agent"])
+@pytest.mark.parametrize("actor", [CARLOS, PLANNER], ids=["technician", "planner"])
 async def test_invoices_are_for_whom_the_table_says(office: Office, actor: Actor) -> None:
     job = await completed(office)
     issued = await invoice(office, job)
@@ -143,13 +143,6 @@ async def test_a_business_without_a_tax_profile_charges_nobody() -> None:
         await invoice(office, job)
 
 
-async def people() -> tuple[object, ...]:
-    from core.identity import Tenant
-    from tests.core.office import PEOPLE
-
-    return Tenant(id=MINE, name="Climatización Palermo"), PEOPLE
-
-
 async def test_what_afip_is_known_to_refuse_takes_no_number(office: Office) -> None:
     job = await completed(office)
     free = (Line(description="Garantía", quantity=Decimal(1), unit_price=Decimal(0)),)
@@ -163,9 +156,11 @@ async def test_a_refusal_reaches_the_caller_in_afip_s_words_and_the_job_stays_co
     office.weather.plan("tax_authority.authorise:before", NO)
     with pytest.raises(Refused) as refusal:
         await invoice(office, job)
-    assert refusal.value.details() == {
-        "afip": [{"code": 10016, "message": "El numero o fecha del comprobante no se corresponde"}]
-    }
+    details: dict[str, Any] = {**refusal.value.details()}
+    (told,) = details["afip"]
+    assert (told["code"], told["message"]) == (10016, "El numero o fecha del comprobante no se corresponde")
+    assert "El número no es el siguiente" in told["meaning"]
+    assert "Vuelva a facturar" in told["remedy"]
     failed = await stored(office, job)
     assert (failed.state, failed.number, failed.errors) == ("cae_failed", None, NO.observations)
     await office.quiet()

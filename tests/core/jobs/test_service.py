@@ -14,7 +14,7 @@ from core.kernel.actor import Actor, NotAllowed
 from core.kernel.errors import Invalid, NotFound, StaleVersion, Unavailable
 from core.kernel.states import IllegalMove
 from tests.contracts.samples import MINE, NOW
-from tests.core.office import AGENT, CARLOS, GAS, JPEG, LUCIA, MARTA, PNG, STRANGER, Office
+from tests.core.office import CARLOS, GAS, JPEG, LUCIA, MARTA, PLANNER, PNG, STRANGER, Office
 
 STARTS: Final = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 VISIT: Final[dict[str, Any]] = {
@@ -57,7 +57,7 @@ MAY: Final = {
     "show": "yy??",
     "timeline": "yy??",
 }
-ACTORS: Final = (MARTA, CARLOS, LUCIA, AGENT)
+ACTORS: Final = (MARTA, CARLOS, LUCIA, PLANNER)
 CELLS: Final = [
     pytest.param(verb, actor, letter, id=f"{verb}-{actor.id}-{letter}")
     for verb, letters in MAY.items()
@@ -129,7 +129,7 @@ async def test_an_opened_job_is_stored_as_version_one(office: Office) -> None:
     assert await office.jobs.show(actor=MARTA, job_id=job.id) == job
 
 
-@pytest.mark.parametrize("actor", [CARLOS, AGENT], ids=["technician", "agent"])
+@pytest.mark.parametrize("actor", [CARLOS, PLANNER], ids=["technician", "planner"])
 async def test_only_who_may_write_opens_jobs(office: Office, actor: Actor) -> None:
     customer = await office.a_customer()
     with pytest.raises(NotAllowed):
@@ -205,7 +205,7 @@ async def test_a_technician_lists_their_own_jobs(office: Office) -> None:
 
 async def test_who_may_read_no_job_lists_none(office: Office) -> None:
     with pytest.raises(NotAllowed):
-        await office.jobs.list(actor=AGENT)
+        await office.jobs.list(actor=PLANNER)
 
 
 async def test_the_list_is_cut_into_pages(office: Office) -> None:

@@ -14,6 +14,10 @@ from core.messaging.events import MessagesAggregated
 from tests.contracts.samples import MINE, NOW
 
 PERMISSIONS: Final = (
+    "circuits.read",
+    "circuits.write",
+    "conversations.read",
+    "conversations.write",
     "customers.read",
     "customers.write",
     "invoices.read",
@@ -28,15 +32,15 @@ PERMISSIONS: Final = (
 
 # One letter for each permission above: y may, o may what is their own, n may not.
 TABLE: Final = {
-    "owner": "yyyyyyyyyy",
-    "admin": "yyyyyyyyyy",
-    "dispatcher": "yyyyyyyyyy",
-    "technician": "nnnnoonnoy",
-    "agent": "nnnnnnnnnn",
-    "planner": "nnnnnnnnnn",
-    "bot": "nnnnnnnnnn",
-    "service": "yyyyyyyyyy",
-    "nobody": "nnnnnnnnnn",
+    "owner": "yyyyyyyyyyyyyy",
+    "admin": "yyyyyyyyyyyyyy",
+    "dispatcher": "nnnnyyyyyyyyyy",
+    "technician": "nnnnnnnnoonnoy",
+    "agent": "nnyyyynnnyyyny",
+    "planner": "yynnnnnnnnnnny",
+    "bot": "nnyyyynnnyynnn",
+    "service": "yyyyyyyyyyyyyy",
+    "nobody": "nnnnnnnnnnnnnn",
 }
 CELLS: Final = [
     pytest.param(role, permission, letter, id=f"{role}-{permission}-{letter}")

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.kernel.errors import Conflict, Invalid
-from core.kernel.money import LARGEST, VAT_RATES, DifferentCurrencies, Line, Money, cents, totals
+from core.kernel.money import LARGEST, VAT_RATES, DifferentCurrencies, Line, Money, RateTotal, cents, totals
 
 
 def line(quantity: str = "1", price: str = "100", *, discount: str = "0", rate: str = "21") -> Line:
@@ -210,3 +210,41 @@ def test_the_test_s_own_rounding_is_decimal_s() -> None:
     for thousandths in range(0, 100_001, 7):
         exact = Decimal(thousandths).scaleb(-3)
         assert half_up(Fraction(exact)) == exact.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "field"),
+    [
+        ({"treatment": "free"}, "treatment"),
+        ({"treatment": "exempt"}, "vat_rate"),
+        ({"treatment": "not_taxed"}, "vat_rate"),
+    ],
+)
+def test_what_has_no_vat_has_no_rate(wanted: dict[str, Any], field: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        Line(description="x", quantity=Decimal(1), unit_price=Decimal(1), **wanted)
+    assert refusal.value.field == field
+
+
+def test_what_is_not_taxed_stands_beside_the_net() -> None:
+    def one(price: str, treatment: str) -> Line:
+        rate = Decimal(21 if treatment == "taxed" else 0)
+        return Line(description="x", quantity=Decimal(1), unit_price=Decimal(price), vat_rate=rate, treatment=treatment)
+
+    given = (one("100", "taxed"), one("10", "exempt"), one("1", "not_taxed"), one("2", "not_taxed"))
+    sums = totals(given, taxes=Decimal("0.50"))
+    assert (sums.net, sums.vat, sums.exempt, sums.not_taxed, sums.taxes) == (
+        Decimal(100),
+        Decimal(21),
+        Decimal(10),
+        Decimal(3),
+        Decimal("0.5"),
+    )
+    assert sums.total == Decimal("134.50")
+
+
+def test_the_tax_of_a_split_base_is_taken_as_it_is_given() -> None:
+    line = Line(description="x", quantity=Decimal(1), unit_price=Decimal("0.50"))
+    exact = (RateTotal(Decimal(21), Decimal("0.50"), Decimal("0.10")), RateTotal(Decimal(21), Decimal(9), Decimal(1)))
+    assert totals((line,)).vat == Decimal("0.11")
+    assert totals((line,), exact=exact).vat == Decimal("0.10")

@@ -10,7 +10,7 @@ from core.kernel.actor import Actor, NotAllowed
 from core.kernel.errors import AlreadySettled, StaleVersion, Unavailable
 from core.notifications import AnswerLost, Delivery, Recipient, SendRefused
 from tests.contracts.samples import MINE
-from tests.core.office import AGENT, CARLOS, GAS, MARTA, STRANGER, Office, elsewhere
+from tests.core.office import CARLOS, GAS, MARTA, PLANNER, STRANGER, Office, elsewhere
 
 ANA: Final = Recipient(id="cust_1", kind="customer", name="Ana Ruiz", address="+5491155550001")
 LOST: Final = AnswerLost("read timeout")
@@ -274,6 +274,6 @@ async def test_the_log_is_for_whom_the_table_says(office: Office) -> None:
     log, _ = await office.notifications.log(actor=MARTA, job_id="job_1")
     assert [delivery.job_id for delivery in log] == ["job_1"]
     assert await office.notifications.log(actor=STRANGER) == ([], None)
-    for actor in (CARLOS, AGENT):
+    for actor in (CARLOS, PLANNER):
         with pytest.raises(NotAllowed):
             await office.notifications.log(actor=actor)

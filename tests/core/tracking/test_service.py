@@ -12,7 +12,7 @@ from core.kernel.actor import Actor
 from core.kernel.errors import Invalid, StaleVersion, Unavailable
 from core.tracking import LinkExpired, Point, Progress, SessionNotFound, TrackingSession, Visit
 from tests.contracts.samples import MINE, NOW
-from tests.core.office import AGENT, CARLOS, LUCIA, MARTA, STRANGER, Office, elsewhere
+from tests.core.office import CARLOS, LUCIA, MARTA, PLANNER, STRANGER, Office, elsewhere
 from tests.core.tracking.test_eta import HOME, away
 
 TRIP: Final[dict[str, Any]] = {"technician_id": "user_carlos", "customer_id": "cust_1", "destination": HOME}
@@ -107,7 +107,7 @@ async def test_an_instant_names_its_zone(office: Office, trip: TrackingSession) 
         await drive(office, trip, 10, recorded_at=naive)
 
 
-@pytest.mark.parametrize("actor", [LUCIA, AGENT, STRANGER], ids=["another technician", "agent", "another tenant"])
+@pytest.mark.parametrize("actor", [LUCIA, PLANNER, STRANGER], ids=["another technician", "planner", "another tenant"])
 async def test_nobody_else_moves_a_trip_or_learns_of_it(office: Office, trip: TrackingSession, actor: Actor) -> None:
     with pytest.raises(SessionNotFound, match=f"nobody is on the way to job {trip.job_id}"):
         await office.tracking.update(actor=actor, job_id=trip.job_id, point=away(10))

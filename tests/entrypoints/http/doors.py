@@ -11,7 +11,7 @@ from attrs import evolve
 
 from entrypoints.http.app import http_app
 from entrypoints.http.guards import RateRules
-from tests.entrypoints.http.web import Web
+from tests.entrypoints.http.web import Sending, Web
 
 
 @contextlib.asynccontextmanager
@@ -25,8 +25,6 @@ async def door(
 ) -> AsyncIterator[Web]:
     """Give another way into the same data: with these rules, settings and parts, as seen by a client at the address."""
     app = evolve(web.app, settings=evolve(web.app.settings, **(settings or {})), **parts)
-    transport = httpx2.ASGITransport(
-        app=http_app(app, rules=rules), raise_app_exceptions=False, client=(address, 40_000)
-    )
+    transport = Sending(http_app(app, rules=rules), web.whatsapp, client=(address, 40_000))
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
-        yield Web(app, client, web.clock)
+        yield Web(app, client, web.clock, web.whatsapp)

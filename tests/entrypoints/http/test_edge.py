@@ -40,7 +40,9 @@ async def test_what_does_not_exist_is_a_problem_too(web: Web, path: str, method:
 
 @pytest.mark.parametrize("header", [None, "", "Basic abc", "Bearer", "Bearer wrong", "Bearer " + "x" * 600, "Bearer ñ"])
 async def test_nobody_gets_in_without_a_token(web: Web, header: str | None) -> None:
-    for endpoint in ENDPOINTS:
+    guarded = [each for each in ENDPOINTS if not each.open]
+    assert len(guarded) > 30
+    for endpoint in guarded:
         path = endpoint.path.replace("{id}", "x").replace("{photo_id}", "y")
         headers = {} if header is None else {"authorization": header.encode()}
         answer = await web.ask(endpoint.method, path, None, headers=headers)
@@ -63,8 +65,9 @@ class Broken:
 
 async def ask_broken(web: Web, path: str, **parts: Any) -> httpx2.Response:
     transport = httpx2.ASGITransport(app=http_app(evolve(web.app, **parts)), raise_app_exceptions=False)
+    token = await web.token("marta")
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
-        return await client.get(path, headers={"authorization": "Bearer token-of-marta"})
+        return await client.get(path, headers={"authorization": f"Bearer {token}"})
 
 
 async def test_a_defect_is_answered_without_its_insides(web: Web) -> None:

@@ -93,8 +93,8 @@ async def wire(web: Web) -> AsyncIterator[tuple[str, int]]:
         yield parts.host, parts.port
 
 
-POST = b"POST /api/v1/customers HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer token-of-marta\r\n"
-GET = b"GET %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer token-of-marta\r\n\r\n"
+POST = b"POST /api/v1/customers HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer TOKEN\r\n"
+GET = b"GET %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer TOKEN\r\n\r\n"
 RAW = {
     "two lengths": POST + b"Content-Length: 2\r\nContent-Length: 30\r\n\r\n{}",
     "two equal lengths": POST + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
@@ -140,8 +140,8 @@ RAW = {
 
 
 @pytest.mark.parametrize("raw", RAW.values(), ids=RAW)
-async def test_bytes_that_make_no_sense_break_nothing(wire: tuple[str, int], raw: bytes) -> None:
-    answers = await exchanged(wire, raw)
+async def test_bytes_that_make_no_sense_break_nothing(web: Web, wire: tuple[str, int], raw: bytes) -> None:
+    answers = await exchanged(wire, raw.replace(b"TOKEN", (await web.token("marta")).encode()))
     statuses = [int(each.split(b" ", 2)[1]) for each in answers.split(b"\r\n") if each.startswith(b"HTTP/1.1 ")]
     assert [each for each in statuses if each >= 500] == []
     assert len(statuses) <= 2

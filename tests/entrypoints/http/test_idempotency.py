@@ -147,7 +147,11 @@ async def test_a_key_that_is_none_is_refused(web: Web, key: str) -> None:
 
 
 async def test_two_keys_are_none(web: Web) -> None:
-    headers = [("authorization", "Bearer token-of-marta"), ("idempotency-key", "a"), ("idempotency-key", "b")]
+    headers = [
+        ("authorization", f"Bearer {await web.token('marta')}"),
+        ("idempotency-key", "a"),
+        ("idempotency-key", "b"),
+    ]
     answer = await web.client.post(CUSTOMERS, json=ANA, headers=headers)
     assert (answer.status_code, answer.json()["field"]) == (400, "Idempotency-Key")
 

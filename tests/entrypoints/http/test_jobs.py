@@ -20,6 +20,9 @@ async def test_a_job_goes_its_way_and_shows_what_became_of_it(web: Web) -> None:
     done = (await web.move(job, "carlos", to="completed", lines=lines)).json()
     assert done["totals"] == {
         "net": "1500.75",
+        "notTaxed": "0.00",
+        "exempt": "0.00",
+        "taxes": "0.00",
         "vat": "315.16",
         "total": "1815.91",
         "currency": "ARS",

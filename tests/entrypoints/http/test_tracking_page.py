@@ -13,7 +13,8 @@ from attrs import evolve
 from core.tracking import Eta, Fix, Journey, Point, Progress, TrackingSession, Visit, Watched
 from entrypoints.http.track import Language, as_json, facts_of, language_of, render_gone, render_tracking
 from entrypoints.http.track.texts import TEXTS
-from entrypoints.http.track.words import distance_in_words, phone_in_words, words_of
+from entrypoints.http.track.words import distance_in_words, words_of
+from entrypoints.phones import phone_in_words
 from tests.entrypoints.http.web import Web
 
 NOW = datetime(2026, 11, 21, 13, 42, tzinfo=UTC)

@@ -120,6 +120,9 @@ async def test_base64_may_have_line_breaks_and_a_trailing_mark(afip: Bench) -> N
         (request(expires=NOW - MINUTE), "xml.expirationTime.expired"),
         (request(expires=NOW + timedelta(hours=25)), "xml.expirationTime.invalid"),
         (request(service="wsfev1"), "wsn.notFound"),
+        (request(unique_id="4294967296"), "xml.bad"),
+        (request().replace(b"<uniqueId>", b"<source>cn=somebody</source><uniqueId>"), "xml.source.invalid"),
+        (request().replace(b"<uniqueId>", b"<destination>cn=me</destination><uniqueId>"), "xml.destination.invalid"),
     ],
 )
 async def test_a_request_that_makes_no_sense_is_refused(afip: Bench, content: bytes, code: str) -> None:

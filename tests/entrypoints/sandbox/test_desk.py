@@ -68,7 +68,7 @@ class Desk:
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     """Give a desk with a whole running system on SQLite behind it."""
     ports = {"CUADRILLA_PORT": str(free_port()), "CUADRILLA_SANDBOX_PORT": str(free_port())}
-    environ = {"CUADRILLA_ENV": "test", "CUADRILLA_VAR": str(tmp_path), **ports}
+    environ = {"CUADRILLA_ENV": "development", "CUADRILLA_VAR": str(tmp_path), **ports}
     settings = read_settings(environ, directory=tmp_path)
     async with running(settings) as system, httpx2.AsyncClient(trust_env=False, timeout=30) as client:
         assert system.sandbox is not None

@@ -133,18 +133,78 @@ async def test_a_document_header_needs_a_document(sandbox: Bench) -> None:
     assert downloaded.headers["content-disposition"] == "attachment; filename*=UTF-8''Factura%20B.pdf"
 
 
+OTP: Final[list[dict[str, Any]]] = [
+    {"type": "BODY", "add_security_recommendation": True},
+    {"type": "FOOTER", "code_expiration_minutes": 5},
+    {"type": "BUTTONS", "buttons": [{"type": "OTP", "otp_type": "COPY_CODE"}]},
+]
+
+
 async def test_an_authentication_template_brings_its_code_twice(sandbox: Bench) -> None:
-    parts = [{"type": "BODY"}, {"type": "BUTTONS", "buttons": [{"type": "OTP", "otp_type": "COPY_CODE"}]}]
-    await sandbox.declare(name="otp_login", category="AUTHENTICATION", components=parts)
-    code = [{"type": "text", "text": "482913"}]
-    body = {"type": "body", "parameters": code}
+    declared = await sandbox.declare(name="otp_login", category="AUTHENTICATION", components=OTP)
+    assert declared.status_code == 200, declared.text
     wanted = {"name": "otp_login", "language": {"code": "es_AR"}}
-    assert error(await sandbox.send(type="template", template={**wanted, "components": [body]})) == (400, 131008)
-    button = {"type": "button", "sub_type": "url", "index": 0, "parameters": code}
-    await sandbox.send(type="template", template={**wanted, "components": [body, button]})
-    (message,) = (await sandbox.chat())["messages"]
-    assert message["text"] == "482913 es tu código de verificación."
-    assert message["buttons"] == [{"kind": "copy", "title": "Copiar código", "id": "482913"}]
+
+    def message(code: str, *, button: str | None = None, sub_type: str = "url") -> dict[str, Any]:
+        given = [{"type": "body", "parameters": [{"type": "text", "text": code}]}]
+        if button is not None:
+            values = [{"type": "text", "text": button}]
+            given.append({"type": "button", "sub_type": sub_type, "index": 0, "parameters": values})  # type: ignore[dict-item]
+        return {**wanted, "components": given}
+
+    for refused, code in (
+        (message("482913"), 131008),
+        (message("482913", button="482914"), 131009),
+        (message("4" * 16, button="4" * 16), 132005),
+        (message("482913", button="482913", sub_type="quick_reply"), 132012),
+        ({**wanted, "components": []}, 132000),
+    ):
+        assert error(await sandbox.send(type="template", template=refused)) == (400, code)
+    await sandbox.send(type="template", template=message("482913", button="482913"))
+    (shown,) = (await sandbox.chat())["messages"]
+    assert shown["text"] == "482913 es tu código de verificación. Por tu seguridad, no lo compartas."
+    assert shown["footer"] == "Este código vence en 5 minutos."
+    assert shown["buttons"] == [{"kind": "copy", "title": "Copiar código", "id": "482913"}]
+
+
+async def test_an_authentication_template_needs_a_phone_number(sandbox: Bench) -> None:
+    await sandbox.write(text="Hola")
+    await sandbox.declare(name="otp_login", category="AUTHENTICATION", components=OTP)
+    user_id = (await sandbox.chat())["userId"]
+    given = [{"type": "text", "text": "482913"}]
+    components = [
+        {"type": "body", "parameters": given},
+        {"type": "button", "sub_type": "url", "index": "0", "parameters": given},
+    ]
+    template = {"name": "otp_login", "language": {"code": "es_AR"}, "components": components}
+    answer = await sandbox.send(to=None, recipient=user_id, type="template", template=template)
+    assert error(answer) == (400, 131062)
+
+
+@pytest.mark.parametrize(
+    "components",
+    [
+        OTP[:2],
+        OTP[1:],
+        [{"type": "HEADER", "format": "TEXT", "text": "Hola"}, *OTP],
+        [{"type": "BODY", "text": "{{1}} es tu código."}, *OTP[1:]],
+        [{"type": "BODY", "add_security_recommendation": "yes"}, *OTP[1:]],
+        [OTP[0], {"type": "FOOTER", "text": "Cuadrilla"}, OTP[2]],
+        [OTP[0], {"type": "FOOTER", "code_expiration_minutes": 0}, OTP[2]],
+        [OTP[0], {"type": "FOOTER", "code_expiration_minutes": 91}, OTP[2]],
+        [OTP[0], {"type": "FOOTER", "code_expiration_minutes": True}, OTP[2]],
+        [OTP[0], {"type": "BUTTONS", "buttons": []}],
+        [OTP[0], {"type": "BUTTONS", "buttons": [*OTP[2]["buttons"], *OTP[2]["buttons"]]}],
+        [OTP[0], {"type": "BUTTONS", "buttons": [{"type": "OTP", "otp_type": "TELEPATHY"}]}],
+        [OTP[0], {"type": "BUTTONS", "buttons": [{"type": "URL", "text": "x", "url": "https://x.example"}]}],
+        [OTP[0], {"type": "BUTTONS", "buttons": [{"type": "OTP", "otp_type": "COPY_CODE", "text": "x" * 26}]}],
+    ],
+)
+async def test_an_authentication_template_that_meta_would_not_take_is_refused(
+    components: list[dict[str, Any]], sandbox: Bench
+) -> None:
+    declared = await sandbox.declare(name="otp_login", category="AUTHENTICATION", components=components)
+    assert error(declared) == (400, 100)
 
 
 async def test_a_template_with_every_part_is_drawn_whole(sandbox: Bench) -> None:

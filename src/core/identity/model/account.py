@@ -96,6 +96,10 @@ class Account:
         """Keep the same password in a better way; nothing happened that anybody needs to know of."""
         return self._after(password_hash=password_hash)
 
+    def reached_by(self, phone: str | None) -> Account:
+        """Lead to this account by another phone, or by none; the fact is the person's."""
+        return self._after(phone=phone)
+
     def enrol_totp(self, secret: str, *, at: datetime, origin: Origin) -> Account:
         """Begin a second factor; raise `SecondFactorState` if there is a confirmed one."""
         if self.needs_second_factor:

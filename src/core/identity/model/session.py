@@ -33,13 +33,15 @@ class SessionRules:
     """How long people stay logged in.
 
     A refresh token lives for `refresh` and is used once; however often it is used, a session ends `absolute` after the log-in.
-    A process may take a session for alive for `remembered` after it has looked.
+    A browser's session lives as long after its last visit, which is noted once in `noted`. A process may take a session for
+    alive for `remembered` after it has looked.
     """
 
     access: timedelta = timedelta(minutes=15)
     refresh: timedelta = timedelta(days=7)
     absolute: timedelta = timedelta(days=30)
     remembered: timedelta = timedelta(seconds=5)
+    noted: timedelta = timedelta(hours=1)
 
 
 @frozen
@@ -59,8 +61,18 @@ class RefreshToken:
             raise Unauthenticated
         return cls(*parts)
 
+    @classmethod
+    def read_cookie(cls, text: str) -> RefreshToken:
+        """Take a browser's cookie apart, which is a token without its last part; raise `Unauthenticated`."""
+        return cls.read(f"{text}.-")
+
+    @property
+    def cookie(self) -> str:
+        """What a browser keeps."""
+        return f"{self.tenant}.{self.session_id}.{self.family}"
+
     def __str__(self) -> str:
-        return f"{self.tenant}.{self.session_id}.{self.family}.{self.secret}"
+        return f"{self.cookie}.{self.secret}"
 
 
 @frozen(kw_only=True)
@@ -81,7 +93,7 @@ def digest(secret: str) -> str:
 
 @frozen(kw_only=True, slots=False)
 class Session:
-    """Somebody is logged in on one device. Of its refresh tokens exactly the newest counts."""
+    """Somebody is logged in on one device. Of its refresh tokens exactly the newest counts; a browser's session has none."""
 
     id: str
     tenant: str
@@ -139,6 +151,31 @@ class Session:
             self,
             {
                 "token_hash": digest(token.secret),
+                "used_at": at,
+                "expires_at": min(at + rules.refresh, self.ends_at),
+                "ip": origin.ip,
+                "agent": origin.agent,
+            },
+        )
+
+    def keep_in_browser(self) -> Session:
+        """Let no refresh token count from now on: who comes back shows a cookie that stays the same."""
+        return evolved(self, {"token_hash": ""})
+
+    def welcomes(self, token: RefreshToken) -> bool:
+        """Say whether the cookie is this session's, and the session a browser's.
+
+        Whoever finds a spent refresh token knows the family, and shall not come in by it.
+        """
+        return self.knows(token) and not self.token_hash
+
+    def visit(self, *, at: datetime, origin: Origin, rules: SessionRules) -> Session:
+        """Note that its browser was here, and let it live on; the session itself if that was noted a short while ago."""
+        if at < self.used_at + rules.noted:
+            return self
+        return evolved(
+            self,
+            {
                 "used_at": at,
                 "expires_at": min(at + rules.refresh, self.ends_at),
                 "ip": origin.ip,

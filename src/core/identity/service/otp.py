@@ -57,6 +57,15 @@ class Phones:
 
 
 @frozen(kw_only=True)
+class NewlyMade:
+    """A code that counts and is not sent yet; for `Otp.send` and for nobody else."""
+
+    phone: str
+    tenant: str | None
+    code: str = field(repr=False)
+
+
+@frozen(kw_only=True)
 class Sent:
     """A code is on its way. Whoever has `digest` can ask whether it still waits; it tells nothing of the code."""
 
@@ -89,11 +98,11 @@ class Otp:
     _new_id: NewId
     rules: OtpRules = OtpRules()
 
-    async def request(self, *, phone: str, origin: Origin) -> Sent | None:
-        """Send a new code, which cancels the one before; what is returned is for `fall_back`, never for whoever asked.
+    async def request(self, *, phone: str, origin: Origin) -> NewlyMade | None:
+        """Make a new code, which cancels the one before. Answer whoever asked, and then `send` it: sending takes its time.
 
-        None if nothing was sent and nobody shall know: the tenant has had its share, or no channel took it. Raise `Invalid` for
-        what is no phone, and `TooOften` when this phone or address asks too often or the phone is in a cool-down.
+        None if nothing is to be sent and nobody shall know: the tenant has had its share. Raise `Invalid` for what is no phone, and
+        `TooOften` when this phone or address asks too often or the phone is in a cool-down.
         """
         number = self._phones.normalise(phone)
         by_ip = each(self.rules.per_ip, origin.ip) if origin.ip else []
@@ -108,7 +117,11 @@ class Otp:
         wait = await self._put(number, code)
         if wait is not None:
             raise TooOften(wait.total_seconds())
-        return await self._send(number, tenant, code, origin, first="whatsapp")
+        return NewlyMade(phone=number, tenant=tenant, code=code)
+
+    async def send(self, *, made: NewlyMade, origin: Origin) -> Sent | None:
+        """Send the code; what is returned is for `fall_back`. None if no channel took it."""
+        return await self._send(made.phone, made.tenant, made.code, origin, first="whatsapp")
 
     async def fall_back(self, *, sent: Sent, origin: Origin) -> Sent | None:
         """Send a code by SMS if the one on WhatsApp has not arrived; call it when the rules' `in_time` is over.

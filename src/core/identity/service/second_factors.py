@@ -45,6 +45,8 @@ class SecondFactors:
     _digest: Digest
     _new_token: NewToken
     _clock: Clock
+    _older: tuple[Digest, ...] = ()
+    """Under what recovery codes may have been kept before; a new one never is."""
     _tries: tuple[RateRule, ...] = (RateRule(name="second-factor", limit=5, seconds=300),)
 
     async def enrol(self, *, actor: Actor, origin: Origin) -> Enrolment:
@@ -71,7 +73,7 @@ class SecondFactors:
             step = self._step(account, code)
             if step is None:
                 raise WrongSecondFactor
-            kept = tuple(self._kept(account, each) for each in codes)
+            kept = tuple(self._kept(account, each, self._digest) for each in codes)
             await tx.accounts.save(account.confirm_totp(step, recovery=kept, at=self._clock(), origin=origin))
         return codes
 
@@ -109,8 +111,7 @@ class SecondFactors:
         if step is not None:
             spent, means = account.use_step(step), "+totp"
         else:
-            spent = account.use_recovery(self._kept(account, code), at=self._clock(), origin=origin)
-            means = "+recovery"
+            spent, means = self._recovered(account, code, origin), "+recovery"
         if spent is None:
             raise WrongSecondFactor
         return spent, means
@@ -121,9 +122,14 @@ class SecondFactors:
             return None
         return self._totp.step(account.totp_secret, plain, at=self._clock())
 
-    def _kept(self, account: Account, code: str) -> str:
+    def _recovered(self, account: Account, code: str, origin: Origin) -> Account | None:
+        at, digests = self._clock(), (self._digest, *self._older)
+        tried = (account.use_recovery(self._kept(account, code, each), at=at, origin=origin) for each in digests)
+        return next((spent for spent in tried if spent is not None), None)
+
+    def _kept(self, account: Account, code: str, digest: Digest) -> str:
         plain = "".join(letter for letter in code[:_LONGEST].lower() if letter in _LETTERS)
-        return self._digest(f"recovery:{account.tenant}:{account.id}:{plain}")
+        return digest(f"recovery:{account.tenant}:{account.id}:{plain}")
 
     def _recovery_code(self) -> str:
         number = int(digest(self._new_token()), 16)

@@ -41,6 +41,14 @@ class Tokens:
     session_id: str
 
 
+@frozen(kw_only=True)
+class Visit:
+    """Whose browser it is, and which of their sessions."""
+
+    actor: Actor
+    session_id: str
+
+
 @frozen
 class Sessions:
     """The sessions of all people.
@@ -65,13 +73,54 @@ class Sessions:
 
         A session that was ended elsewhere, or a person who has left, is noticed within the rules' `remembered`.
         """
-        user, _ = await self._behind(self._access.read(token, at=self._clock()))
+        user, _ = await self._claimed(self._access.read(token, at=self._clock()))
         return Actor(tenant=user.tenant, id=user.id, role=user.role, correlation=correlation)
 
     async def session_of(self, *, token: str) -> str:
         """Return the id of the session that an access token belongs to; raise `Unauthenticated`."""
-        _, session = await self._behind(self._access.read(token, at=self._clock()))
+        _, session = await self._claimed(self._access.read(token, at=self._clock()))
         return session.id
+
+    async def keep_in_browser(self, *, tokens: Tokens, origin: Origin) -> str:
+        """Return the cookie that stands for a session just begun; its tokens count no more. Raise `Unauthenticated`.
+
+        Tabs of a browser ask at once, and would spend each other's refresh tokens; so the cookie is one secret that stays, and
+        only such a session is entered by it.
+        """
+        token = RefreshToken.read(tokens.refresh)
+        known = await self._sessions.get(token.tenant, token.session_id)
+        if known is None:
+            raise Unauthenticated
+        async with self._begin(_actor(known, origin)) as tx:
+            session = await tx.log_ins.get(token.tenant, token.session_id)
+            if session is None or not session.live(self._clock()) or not session.counts(token):
+                raise Unauthenticated
+            await tx.log_ins.save(session.keep_in_browser())
+        self._remembered.pop((token.tenant, token.session_id), None)
+        return token.cookie
+
+    async def visit(self, *, cookie: str, correlation: str, origin: Origin) -> Visit:
+        """Return the person behind a browser's cookie, with the role they have now; raise `Unauthenticated`.
+
+        A session lives on for the rules' `refresh` after a visit, which is noted once in `noted`. One that was ended elsewhere
+        is noticed within `remembered`.
+        """
+        shown = RefreshToken.read_cookie(cookie)
+        user, session = await self._behind(shown.tenant, shown.session_id)
+        if not session.welcomes(shown):
+            raise Unauthenticated
+        if session.visit(at=self._clock(), origin=origin, rules=self._rules) is not session:
+            await self._note_visit(session, origin)
+        actor = Actor(tenant=user.tenant, id=user.id, role=user.role, correlation=correlation)
+        return Visit(actor=actor, session_id=session.id)
+
+    async def leave(self, *, cookie: str, origin: Origin) -> None:
+        """End the session of a browser; a cookie that is nobody's is let pass."""
+        try:
+            shown = RefreshToken.read_cookie(cookie)
+        except Unauthenticated:
+            return
+        await self._log_out(shown, origin)
 
     async def start(self, tx: IdentityTransaction, *, user: User, method: str, origin: Origin) -> Tokens:
         """Log somebody in who has proved who they are, inside the transaction of the proof."""
@@ -103,10 +152,7 @@ class Sessions:
             shown = RefreshToken.read(token)
         except Unauthenticated:
             return
-        session = await self._sessions.get(shown.tenant, shown.session_id)
-        if session is not None and session.knows(shown):
-            actor = _actor(session, origin)
-            await self._end(actor, session.user_id, session.id, reason="logged_out", origin=origin)
+        await self._log_out(shown, origin)
 
     async def list(self, *, actor: Actor, user_id: str | None = None) -> Sequence[Session]:
         """Return the live sessions of the actor or, for who may, of a colleague; the one used last first."""
@@ -132,6 +178,26 @@ class Sessions:
             if session.id != keep:
                 await tx.log_ins.save(session.end(reason, at=at, origin=origin))
                 self._remembered.pop((tenant, session.id), None)
+
+    async def _log_out(self, shown: RefreshToken, origin: Origin) -> None:
+        session = await self._sessions.get(shown.tenant, shown.session_id)
+        if session is not None and session.knows(shown):
+            actor = _actor(session, origin)
+            await self._end(actor, session.user_id, session.id, reason="logged_out", origin=origin)
+
+    async def _note_visit(self, session: Session, origin: Origin) -> None:
+        try:
+            async with self._begin(_actor(session, origin)) as tx:
+                current = await tx.log_ins.get(session.tenant, session.id)
+                if current is None or not current.live(self._clock()):
+                    raise Unauthenticated
+                visited = current.visit(at=self._clock(), origin=origin, rules=self._rules)
+                if visited is not current:
+                    await tx.log_ins.save(visited)
+        except StaleVersion:  # another tab was faster
+            pass
+        finally:
+            self._remembered.pop((session.tenant, session.id), None)
 
     async def _refresh(self, shown: RefreshToken, origin: Origin) -> Tokens | None:
         at = self._clock()
@@ -174,8 +240,15 @@ class Sessions:
                 break
         self._remembered.pop((actor.tenant, session_id), None)
 
-    async def _behind(self, claims: Claims) -> tuple[User, Session]:
-        at, key = self._clock(), (claims.tenant, claims.session_id)
+    async def _claimed(self, claims: Claims) -> tuple[User, Session]:
+        user, session = await self._behind(claims.tenant, claims.session_id)
+        if user.id != claims.user_id:
+            raise Unauthenticated
+        return user, session
+
+    async def _behind(self, tenant: str, session_id: str) -> tuple[User, Session]:
+        """Return the session, which is live, and its active person; raise `Unauthenticated`."""
+        at, key = self._clock(), (tenant, session_id)
         until, user, session = self._remembered.get(key, (at, None, None))
         if user is None or session is None or at >= until:
             session = await self._sessions.get(*key)
@@ -188,7 +261,7 @@ class Sessions:
             if len(self._remembered) >= _REMEMBERED:
                 self._remembered.clear()
             self._remembered[key] = (at + self._rules.remembered, user, session)
-        if not session.live(at) or not user.active or user.id != claims.user_id:
+        if not session.live(at) or not user.active:
             raise Unauthenticated
         return user, session
 

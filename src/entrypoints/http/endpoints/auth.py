@@ -10,7 +10,7 @@ from typing import Any, Final
 from attrs import frozen
 from starlette.responses import Response
 
-from core.identity import Enrolment, Origin, Otp, Sent, ServiceToken, Session, Tokens
+from core.identity import Enrolment, NewlyMade, Origin, Otp, ServiceToken, Session, Tokens
 from core.kernel.events import Envelope
 from entrypoints.http.endpoints.endpoint import PAGED, Answer, Call, Endpoint
 from entrypoints.http.views import UserView
@@ -262,18 +262,20 @@ class AuditPage:
 
 async def send_code(call: Call) -> Answer:
     wanted: WantedCode = call.body
-    sent = await call.app.otp.request(phone=wanted.phone, origin=call.origin)
+    made = await call.app.otp.request(phone=wanted.phone, origin=call.origin)
     rules = call.app.otp.rules
-    if sent is not None:
-        call.later(fall_back(call.app.otp, sent, call.origin))
+    if made is not None:
+        call.later(bring(call.app.otp, made, call.origin))
     pause = min(rule.seconds for rule in rules.per_phone)
     return 202, CodeView(expires_in=int(rules.life.total_seconds()), resend_after=int(pause))
 
 
-async def fall_back(otp: Otp, sent: Sent, origin: Origin) -> None:
-    """Send the code by SMS if WhatsApp has not delivered it in time."""
-    await asyncio.sleep(otp.rules.in_time.total_seconds())
-    await otp.fall_back(sent=sent, origin=origin)
+async def bring(otp: Otp, made: NewlyMade, origin: Origin) -> None:
+    """Send the code, after the answer, which would else tell by its time what became of it; and by SMS if it does not arrive."""
+    sent = await otp.send(made=made, origin=origin)
+    if sent is not None:
+        await asyncio.sleep(otp.rules.in_time.total_seconds())
+        await otp.fall_back(sent=sent, origin=origin)
 
 
 async def verify_code(call: Call) -> Answer:

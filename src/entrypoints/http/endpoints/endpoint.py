@@ -64,9 +64,14 @@ class Call:
 
 
 def bearer_token(request: Request) -> str:
-    """Return the bearer token that a request shows; raise `Unauthenticated` if it shows none."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token or len(token) > TOKEN:
+    """Return the bearer token that a request shows; raise `Unauthenticated` if it shows none, or several."""
+    # The raw list: Starlette's mapping decodes every header to find one.
+    shown = [value for name, value in request.scope["headers"] if name == b"authorization"]
+    if len(shown) != 1 or len(shown[0]) > TOKEN:
+        raise Unauthenticated
+    text: str = shown[0].decode("latin-1")
+    scheme, _, token = text.partition(" ")
+    if scheme.lower() != "bearer" or not token:
         raise Unauthenticated
     return token
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from starlette.responses import Response
 
+from core.invoicing import Invoice
 from entrypoints.http import views
 from entrypoints.http.endpoints.endpoint import PAGED, Answer, Call, Endpoint
 
@@ -13,8 +14,44 @@ from entrypoints.http.endpoints.endpoint import PAGED, Answer, Call, Endpoint
 async def create_invoice(call: Call) -> Answer:
     new: views.NewInvoice = call.body
     lines = None if new.items is None else tuple(item.line() for item in new.items)
-    invoice = await call.app.invoicing.invoice(actor=call.actor, job_id=new.job_id, lines=lines)
-    return (201 if invoice.state == "issued" else 202), views.InvoiceView.of(invoice)
+    return _answered(
+        await call.app.invoicing.invoice(
+            actor=call.actor, job_id=new.job_id, lines=lines, terms=new.terms(), currency=new.currency
+        )
+    )
+
+
+async def create_credit_note(call: Call) -> Answer:
+    new: views.NewCreditNote = call.body
+    return _answered(
+        await call.app.invoicing.credit(
+            actor=call.actor,
+            invoice_id=call.path("id"),
+            reason=new.reason,
+            lines=None if new.items is None else tuple(item.line() for item in new.items),
+            taxes=tuple(each.tax() for each in new.taxes),
+            amount=new.amount,
+            issued_on=new.issued_on,
+        )
+    )
+
+
+async def create_debit_note(call: Call) -> Answer:
+    new: views.NewDebitNote = call.body
+    return _answered(
+        await call.app.invoicing.debit(
+            actor=call.actor,
+            invoice_id=call.path("id"),
+            reason=new.reason,
+            lines=tuple(item.line() for item in new.items),
+            taxes=tuple(each.tax() for each in new.taxes),
+            issued_on=new.issued_on,
+        )
+    )
+
+
+def _answered(voucher: Invoice) -> Answer:
+    return (201 if voucher.state == "issued" else 202), views.InvoiceView.of(voucher)
 
 
 async def list_invoices(call: Call) -> Answer:
@@ -42,6 +79,26 @@ INVOICES: Final[tuple[Endpoint, ...]] = (
         summary="Charge a completed job; 202 when AFIP's answer is still unknown",
         handler=create_invoice,
         body=views.NewInvoice,
+        answers={201: views.InvoiceView, 202: views.InvoiceView},
+        problems=(404, 409, 422, 503),
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/invoices/{id}/credit-note",
+        area="invoices",
+        summary="Take an issued invoice back, wholly or in part; 202 when AFIP's answer is still unknown",
+        handler=create_credit_note,
+        body=views.NewCreditNote,
+        answers={201: views.InvoiceView, 202: views.InvoiceView},
+        problems=(404, 409, 422, 503),
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/invoices/{id}/debit-note",
+        area="invoices",
+        summary="Charge more on an issued invoice; 202 when AFIP's answer is still unknown",
+        handler=create_debit_note,
+        body=views.NewDebitNote,
         answers={201: views.InvoiceView, 202: views.InvoiceView},
         problems=(404, 409, 422, 503),
     ),

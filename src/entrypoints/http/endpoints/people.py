@@ -53,6 +53,33 @@ async def list_users(call: Call) -> Answer:
     return 200, views.UserPage(items=tuple(map(views.UserView.of, users)))
 
 
+async def enrol_user(call: Call) -> Answer:
+    new: views.NewUser = call.body
+    user = await call.app.colleagues.enrol(
+        actor=call.actor, name=new.name, role=new.role, phone=new.phone, email=new.email, origin=call.origin
+    )
+    return 201, views.UserView.of(user)
+
+
+async def show_user(call: Call) -> Answer:
+    return 200, views.UserView.of(await call.app.identity.person(actor=call.actor, user_id=call.path("id")))
+
+
+async def change_user(call: Call) -> Answer:
+    change: views.UserChange = call.body
+    user = await call.app.colleagues.change(
+        actor=call.actor,
+        user_id=call.path("id"),
+        version=change.version,
+        name=change.name,
+        phone=change.phone,
+        role=change.role,
+        active=change.active,
+        origin=call.origin,
+    )
+    return 200, views.UserView.of(user)
+
+
 PEOPLE: Final[tuple[Endpoint, ...]] = (
     Endpoint(
         method="GET",
@@ -101,5 +128,34 @@ PEOPLE: Final[tuple[Endpoint, ...]] = (
         handler=list_users,
         query=("role",),
         answers={200: views.UserPage},
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/users",
+        area="people",
+        summary="Let somebody work here",
+        handler=enrol_user,
+        body=views.NewUser,
+        answers={201: views.UserView},
+        problems=(409, 422),
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/users/{id}",
+        area="people",
+        summary="Show a colleague",
+        handler=show_user,
+        answers={200: views.UserView},
+        problems=(404,),
+    ),
+    Endpoint(
+        method="PATCH",
+        path="/api/v1/users/{id}",
+        area="people",
+        summary="Change a colleague's name, phone or role, or whether they work here",
+        handler=change_user,
+        body=views.UserChange,
+        answers={200: views.UserView},
+        problems=(404, 409, 422),
     ),
 )

@@ -2,6 +2,6 @@
 
 from entrypoints.http.guards.addresses import Addresses
 from entrypoints.http.guards.limits import EndpointRule, Limits, RateRules
-from entrypoints.http.guards.once import Once
+from entrypoints.http.guards.once import Once, takes_key
 
-__all__ = ["Addresses", "EndpointRule", "Limits", "Once", "RateRules"]
+__all__ = ["Addresses", "EndpointRule", "Limits", "Once", "RateRules", "takes_key"]

@@ -34,6 +34,11 @@ _KEY: Final = re.compile(r"[!-~]{1,255}\Z")
 _BOUNDARY: Final = re.compile(r"""boundary="?([^";,\s]+)""", re.IGNORECASE)
 
 
+def takes_key(endpoint: Endpoint) -> bool:
+    """Say whether a key may be sent: with what changes something, log-in apart, whose answers are secrets."""
+    return endpoint.method in UNSAFE and endpoint.area != "auth"
+
+
 class StillRunning(Conflict):
     """The first request under this key is still at work."""
 
@@ -56,7 +61,7 @@ class Once:
 
     def concerns(self, request: Request, endpoint: Endpoint) -> bool:
         """Say whether the request asks for this."""
-        return endpoint.method in UNSAFE and endpoint.area != "auth" and "idempotency-key" in request.headers
+        return takes_key(endpoint) and "idempotency-key" in request.headers
 
     async def answer(
         self, request: Request, actor: Actor, endpoint: Endpoint, produce: Callable[[], Awaitable[Response]]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from entrypoints.http.track.facts import Business, Eta, Place, TrackingFacts, as_json, facts_of
-from entrypoints.http.track.languages import Language, language_of
 from entrypoints.http.track.pages import render_gone, render_tracking
+from entrypoints.languages import Language, language_of
 
 __all__ = [
     "Business",

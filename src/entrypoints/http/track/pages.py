@@ -12,9 +12,10 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from starlette.responses import HTMLResponse
 
 from entrypoints.http.track.facts import TrackingFacts, as_json
-from entrypoints.http.track.languages import Language
 from entrypoints.http.track.texts import TEXTS
-from entrypoints.http.track.words import SCALES, phone_in_words, words_of
+from entrypoints.http.track.words import SCALES, words_of
+from entrypoints.languages import Language
+from entrypoints.phones import phone_in_words
 
 _PAGES: Final = Environment(
     loader=PackageLoader("entrypoints.http.track"),

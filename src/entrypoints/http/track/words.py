@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta, tzinfo
 from typing import Final
@@ -10,12 +9,11 @@ from typing import Final
 from attrs import frozen
 
 from entrypoints.http.track.facts import Eta, TrackingFacts
-from entrypoints.http.track.languages import Language
 from entrypoints.http.track.texts import TEXTS
+from entrypoints.languages import Language
 
 SCALES: Final = (500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)
 """Metres that the strip can span; the smallest is taken that holds the distance and leaves 15 % behind it."""
-_MOBILE: Final = re.compile(r"\+54(9?)(11)([0-9]{4})([0-9]{4})|\+54(9?)([0-9]{3})([0-9]{3})([0-9]{4})")
 _KILOMETRE: Final = 1000
 _HOUR: Final = 60
 
@@ -63,15 +61,6 @@ def distance_in_words(metres: int, *, language: Language) -> str:
         return f"{tens} m"
     tenths = (metres + 50) // 100
     return f"{tenths // 10}{',' if language == 'es' else '.'}{tenths % 10} km"
-
-
-def phone_in_words(phone: str) -> str:
-    """Write an Argentine number as people do, `+54 9 11 5555-0123`; any other stays as it is."""
-    found = _MOBILE.fullmatch(phone)
-    if found is None:
-        return phone
-    nine, area, first, last = found.groups()[:4] if found[2] else found.groups()[4:]
-    return f"+54 {nine}{' ' if nine else ''}{area} {first}-{last}"
 
 
 def _headline(facts: TrackingFacts, texts: Mapping[str, str], zone: tzinfo) -> str:

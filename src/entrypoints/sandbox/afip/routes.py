@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
+from attrs import frozen
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -15,17 +16,22 @@ from starlette.types import Receive, Scope, Send
 
 from entrypoints.sandbox.afip import soap, wsaa, wsfe
 from entrypoints.sandbox.afip.control import control_routes
+from entrypoints.sandbox.afip.faults import Fault
 from entrypoints.sandbox.afip.fields import WrongType
-from entrypoints.sandbox.afip.state import AfipState, Fault
+from entrypoints.sandbox.afip.state import AfipState
 
 WSAA_PATH: Final = "/ws/services/LoginCms"
 WSFE_PATH: Final = "/wsfev1/service.asmx"
-_NAMESPACE: Final = "http://ar.gov.afip.dif.FEV1/"
 _AXIS: Final = "http://xml.apache.org/axis/"
 _HEADER: Final = (
-    f'<FEHeaderInfo xmlns="{_NAMESPACE}"><ambiente>Cuadrilla sandbox - sin validez fiscal</ambiente>'
+    f'<FEHeaderInfo xmlns="{wsfe.NAMESPACE}"><ambiente>Cuadrilla sandbox - sin validez fiscal</ambiente>'
     "<fecha>{at}</fecha><id>1.0.0.0</id></FEHeaderInfo>"
 )
+
+
+_SAID: Final = frozenset({"error", "refuse", "expired_token"})
+"""Failures that the services themselves put into words."""
+_HALF: Final = b'<?xml version="1.0" encoding="utf-8"?><soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body><'
 
 
 class Cut(Response):
@@ -38,27 +44,42 @@ class Cut(Response):
 
 def afip_routes(*, wsaa_wsdl: bytes, wsfe_wsdl: bytes, state: AfipState, clock: Callable[[], datetime]) -> list[Route]:
     """Return the routes of both services and of the control door."""
+    services = _Services(wsaa_wsdl, wsfe_wsdl, state, clock)
+    return [
+        Route(WSAA_PATH, services.login, methods=["GET", "POST"]),
+        Route(WSFE_PATH, services.invoice, methods=["GET", "POST"]),
+        *control_routes(state=state, now=services.now, services=(WSAA_PATH, WSFE_PATH)),
+    ]
 
-    def now() -> datetime:
-        return clock() + state.offset
 
-    async def login(request: Request) -> Response:
-        if request.method == "GET":
-            return _description(request, wsaa_wsdl)
+@frozen
+class _Services:
+    """WSAA and WSFEv1, with what they remember and their own clock."""
+
+    wsaa_wsdl: bytes
+    wsfe_wsdl: bytes
+    state: AfipState
+    clock: Callable[[], datetime]
+
+    def now(self) -> datetime:
+        return self.clock() + self.state.offset
+
+    async def login(self, request: Request) -> Response:
+        if request.method != "POST":
+            return _description(request, self.wsaa_wsdl)
         try:
             asked = await soap.read(request)
         except soap.Unreadable:
             return Response(status_code=400)
-        if not asked.has_action:
-            return soap.fault(asked.version, "ns1:Client.NoSOAPAction", "no SOAPAction header!", namespace=_AXIS)
-        fault = state.next_fault("loginCms")
-        text = "" if asked.body is None else next((e.text or "" for e in asked.body if soap.local(e) == "in0"), "")
+        if asked.version == "1.1" and asked.action is None:
+            return soap.fault(asked.version, "Client.NoSOAPAction", "no SOAPAction header!", namespace=_AXIS)
+        if asked.body is None or soap.local(asked.body) != "loginCms":
+            return soap.fault(asked.version, "Client", "No such operation", namespace=_AXIS)
+        sent = next((each.text or "" for each in asked.body if soap.local(each) == "in0"), "")
 
-        async def effect() -> Response:
+        def effect(befalls: Fault | None) -> Response:
             try:
-                if fault is not None and fault.kind == "error":
-                    raise wsaa.Refused(fault.code, fault.text)
-                ticket = wsaa.login(state, text, at=now())
+                ticket = self._ticket(sent, befalls)
             except wsaa.Refused as refusal:
                 return _login_fault(asked.version, refusal)
             return soap.answer(
@@ -67,57 +88,72 @@ def afip_routes(*, wsaa_wsdl: bytes, wsfe_wsdl: bytes, state: AfipState, clock: 
                 f"<loginCmsReturn>{soap.xml(ticket)}</loginCmsReturn></loginCmsResponse>",
             )
 
-        return await _under(fault, effect)
+        return await _under(self.state.faults.next("loginCms"), effect)
 
-    async def invoice(request: Request) -> Response:
-        if request.method == "GET":
-            return _description(request, wsfe_wsdl)
+    def _ticket(self, sent: str, befalls: Fault | None) -> str:
+        if befalls is None or befalls.kind != "error":
+            return wsaa.login(self.state, sent, at=self.now())
+        if befalls.after_effect:
+            wsaa.login(self.state, sent, at=self.now())
+        raise wsaa.Refused(befalls.code, befalls.text)
+
+    async def invoice(self, request: Request) -> Response:
+        if request.method != "POST":
+            return _description(request, self.wsfe_wsdl)
         try:
             asked = await soap.read(request)
         except soap.Unreadable:
             return Response(status_code=400)
-        operation = asked.operation
-        fault = state.next_fault(operation)
-        tree = {} if asked.body is None else soap.tree(asked.body)
+        operation = _operation(asked)
+        if operation is None:
+            text = f"Server did not recognize the value of HTTP Header SOAPAction: {asked.action or ''}."
+            return soap.fault(asked.version, "", text)
+        named = asked.body is not None and asked.body.tag == f"{{{wsfe.NAMESPACE}}}{operation}"
+        tree = soap.tree(asked.body, namespace=wsfe.NAMESPACE) if named else {}
 
-        async def effect() -> Response:
+        def effect(befalls: Fault | None) -> Response:
+            at = self.now()
             try:
-                result = wsfe.answer(
-                    state,
-                    operation,
-                    tree if isinstance(tree, dict) else {},
-                    at=now(),
-                    fault=fault if fault is not None and fault.kind in {"error", "refuse"} else None,
-                )
+                wanted = tree if isinstance(tree, dict) else {}
+                result = wsfe.answer(self.state, operation, wanted, at=at, fault=befalls)
             except WrongType:
-                return soap.fault(asked.version, "soap:Client", "Server was unable to read request.")
-            if result is None:
-                text = "Server did not recognize the value of HTTP Header SOAPAction"
-                return soap.fault(asked.version, "soap:Client", text)
+                return soap.fault(asked.version, "", "Server was unable to read request.")
             content = (
-                f'<{operation}Response xmlns="{_NAMESPACE}"><{operation}Result>{soap.elements(result)}'
+                f'<{operation}Response xmlns="{wsfe.NAMESPACE}"><{operation}Result>{soap.elements(result or {})}'
                 f"</{operation}Result></{operation}Response>"
             )
-            return soap.answer(asked.version, content, header=_HEADER.format(at=now().isoformat()))
+            return soap.answer(
+                asked.version, content, header=_HEADER.format(at=at.astimezone(wsaa.ARGENTINA).isoformat())
+            )
 
-        return await _under(fault, effect)
-
-    return [
-        Route(WSAA_PATH, login, methods=["GET", "POST"]),
-        Route(WSFE_PATH, invoice, methods=["GET", "POST"]),
-        *control_routes(state=state, now=now, services=(WSAA_PATH, WSFE_PATH)),
-    ]
+        return await _under(self.state.faults.next(operation), effect)
 
 
-async def _under(fault: Fault | None, effect: Callable[[], Awaitable[Response]]) -> Response:
+def _operation(asked: soap.SoapRequest) -> str | None:
+    """Return what is wanted: by the action, and without one by the body's element; None if there is no such operation."""
+    if asked.action:
+        operation = asked.action.removeprefix(wsfe.NAMESPACE)
+        return operation if operation != asked.action and operation in wsfe.operations() else None
+    operation = "" if asked.body is None else soap.local(asked.body)
+    return operation if operation in wsfe.operations() else None
+
+
+async def _under(fault: Fault | None, effect: Callable[[Fault | None], Response]) -> Response:
     """Do what was asked, or fail as it was ordered."""
-    if fault is None or fault.kind in {"error", "refuse"}:
-        return await effect()
-    answer = await effect() if fault.after_effect else None
+    if fault is None or fault.kind in _SAID:
+        return effect(fault)
+    if fault.kind == "duplicate":
+        effect(None)
+        return effect(None)
+    answer = effect(None) if fault.after_effect else None
     if fault.kind == "slow":
         await asyncio.sleep(fault.seconds)
-        return answer or await effect()
-    return Cut() if fault.kind == "cut" else PlainTextResponse("Internal Server Error", 500)
+        return answer or effect(None)
+    if fault.kind == "cut":
+        return Cut()
+    if fault.kind == "malformed":
+        return Response(_HALF, media_type="text/xml")
+    return PlainTextResponse("Internal Server Error", fault.status)
 
 
 def _login_fault(version: str, refusal: wsaa.Refused) -> Response:
@@ -125,7 +161,7 @@ def _login_fault(version: str, refusal: wsaa.Refused) -> Response:
         f'<ns2:exceptionName xmlns:ns2="{_AXIS}">gov.afip.desein.dvadac.sua.view.wsaa.LoginFault</ns2:exceptionName>'
         f'<ns3:hostname xmlns:ns3="{_AXIS}">cuadrilla-sandbox</ns3:hostname>'
     )
-    return soap.fault(version, f"ns1:{refusal.code}", str(refusal), detail=detail, namespace=_AXIS)
+    return soap.fault(version, refusal.code, str(refusal), detail=detail, namespace=_AXIS)
 
 
 def _description(request: Request, wsdl: bytes) -> Response:

@@ -1,4 +1,4 @@
-"""SOAP 1.1 and 1.2, as much as AFIP's services speak of it."""
+"""SOAP 1.1 and 1.2, as much of them as AFIP's services speak."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ ENVELOPES: Final = {
     "http://www.w3.org/2003/05/soap-envelope": "1.2",
 }
 _NAMESPACE: Final = {version: namespace for namespace, version in ENVELOPES.items()}
+_IN_TYPE: Final = re.compile(r"""[;\s]action\s*=\s*(?:"([^"]*)"|'([^']*)'|([^;\s]*))""", re.IGNORECASE)
 
 
 class Unreadable(Exception):
@@ -24,12 +25,11 @@ class Unreadable(Exception):
 
 @frozen
 class SoapRequest:
-    """A request's version, operation (may be empty: FEDummy comes with an empty body) and first body element."""
+    """A request's version, its action (None: there is no such header; it may be empty) and its first body element."""
 
     version: str
-    operation: str
+    action: str | None
     body: Any
-    has_action: bool
 
 
 async def read(request: Request) -> SoapRequest:
@@ -38,18 +38,18 @@ async def read(request: Request) -> SoapRequest:
         root = etree.fromstring(
             await request.body(), etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
         )
-        version = ENVELOPES[etree.QName(root).namespace or ""]
+        name = etree.QName(root)
+        version = ENVELOPES[name.namespace or ""]
+        if name.localname != "Envelope":
+            raise ValueError(name.localname)
         body = next(child for child in root if local(child) == "Body")
     except (etree.LxmlError, ValueError, KeyError, StopIteration, TypeError) as broken:
         raise Unreadable from broken
     element = next((child for child in body if isinstance(child.tag, str)), None)
-    content_type = request.headers.get("content-type", "")
-    in_type = re.search(r'action="?([^";]*)', content_type)
-    action = request.headers.get("soapaction", in_type.group(1) if in_type else "").strip('" ')
-    named = action.rpartition("/")[2]
-    operation = named or ("" if element is None else local(element))
-    has_action = "soapaction" in request.headers or version == "1.2"
-    return SoapRequest(version, operation, element, has_action)
+    action = request.headers.get("soapaction")
+    if action is None and (in_type := _IN_TYPE.search(request.headers.get("content-type", ""))):
+        action = next(each for each in (*in_type.groups(), "") if each is not None)
+    return SoapRequest(version, None if action is None else action.strip().strip("\"'"), element)
 
 
 def local(element: Any) -> str:
@@ -57,15 +57,21 @@ def local(element: Any) -> str:
     return etree.QName(element).localname if isinstance(element.tag, str) else ""
 
 
-def tree(element: Any) -> Any:
-    """Return an element as text, or as a dict whose repeated children are lists; namespaces and order do not matter."""
+def tree(element: Any, *, namespace: str) -> Any:
+    """Return an element as text, or as a dict whose repeated children are lists; their order does not matter.
+
+    Elements of another namespace, or of none, are not there.
+    """
+    own = f"{{{namespace}}}"
     children = [child for child in element if isinstance(child.tag, str)]
     if not children:
-        return (element.text or "").strip()
+        return "".join(element.itertext()).strip()
     found: dict[str, Any] = {}
     for child in children:
-        value = tree(child)
-        name = local(child)
+        if not child.tag.startswith(own):
+            continue
+        value = tree(child, namespace=namespace)
+        name = child.tag[len(own) :]
         if name in found:
             found[name] = [*found[name], value] if isinstance(found[name], list) else [found[name], value]
         else:
@@ -81,21 +87,26 @@ def answer(version: str, content: str, *, header: str = "", status: int = 200) -
         f'<soap:Envelope xmlns:soap="{_NAMESPACE[version]}">{head}<soap:Body>{content}</soap:Body></soap:Envelope>'
     )
     kind = "text/xml" if version == "1.1" else "application/soap+xml"
-    return Response(text.encode(), status, media_type=kind)
+    return Response(text.encode(), status, headers={"content-type": f"{kind}; charset=utf-8"})
 
 
 def fault(version: str, code: str, text: str, *, detail: str = "", namespace: str = "") -> Response:
-    """Return a SOAP fault with HTTP 500."""
-    declared = f' xmlns:ns1="{namespace}"' if namespace else ""
+    """Return a SOAP fault with HTTP 500; without a namespace it is the caller's fault, and the code is SOAP's own."""
     if version == "1.1":
+        declared = f' xmlns:ns1="{namespace}"' if namespace else ""
         inner = (
-            f"<soap:Fault><faultcode{declared}>{xml(code)}</faultcode><faultstring>{xml(text)}</faultstring>"
-            f"<detail>{detail}</detail></soap:Fault>"
+            f"<soap:Fault><faultcode{declared}>{xml(f'ns1:{code}' if namespace else 'soap:Client')}</faultcode>"
+            f"<faultstring>{xml(text)}</faultstring><detail>{detail}</detail></soap:Fault>"
         )
     else:
+        subcode = (
+            f'<soap:Subcode><soap:Value xmlns:ns1="{namespace}">ns1:{xml(code)}</soap:Value></soap:Subcode>'
+            if namespace
+            else ""
+        )
         inner = (
-            f"<soap:Fault><soap:Code><soap:Value>soap:Sender</soap:Value><soap:Subcode><soap:Value{declared}>{xml(code)}</soap:Value>"
-            f'</soap:Subcode></soap:Code><soap:Reason><soap:Text xml:lang="es">{xml(text)}</soap:Text></soap:Reason>'
+            f"<soap:Fault><soap:Code><soap:Value>soap:Sender</soap:Value>{subcode}</soap:Code>"
+            f'<soap:Reason><soap:Text xml:lang="es">{xml(text)}</soap:Text></soap:Reason>'
             f"<soap:Detail>{detail}</soap:Detail></soap:Fault>"
         )
     return answer(version, inner, status=500)

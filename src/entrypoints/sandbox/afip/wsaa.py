@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any, Final
 
 from asn1crypto import cms
@@ -15,7 +16,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.x509.oid import NameOID
 from lxml import etree
 
@@ -23,10 +24,11 @@ from entrypoints.sandbox.afip.state import AfipState
 
 ARGENTINA: Final = timezone(timedelta(hours=-3))
 LIFE: Final = timedelta(hours=12)
-GUARD: Final = timedelta(minutes=10)
-"""How long a second ticket for the same service is refused (homologation)."""
 WINDOW: Final = timedelta(hours=24)
-SERVICES: Final = frozenset({"wsfe"})
+SERVICES: Final = frozenset({"wsfe", "wsfex", "wsmtxca", "wscdc", "ws_sr_constancia_inscripcion", "ws_sr_padron_a13"})
+"""Those that exist; a certificate is authorised for wsfe unless somebody asked for others, and only wsfe is served here."""
+_OWN_CUIT: Final = "33693450239"
+_SHORT: Final = {NameOID.SERIAL_NUMBER: "serialNumber"}
 _HASHES: Final[dict[str, Any]] = {
     "sha1": hashes.SHA1,
     "sha256": hashes.SHA256,
@@ -61,15 +63,20 @@ def login(state: AfipState, request: str, *, at: datetime) -> str:
         certificate.verify_directly_issued_by(state.ca_certificate)
     except (ValueError, TypeError, InvalidSignature) as foreign:
         raise Refused("cms.cert.untrusted", "Certificado no emitido por AC de confianza") from foreign
-    unique_id, service = _ticket_request(content, at=at)
+    unique_id, service = _ticket_request(content, certificate, at=at)
     cuit = _cuit(certificate)
     fingerprint = certificate.fingerprint(hashes.SHA256()).hex()
-    with state.lock:
+    with state.transaction():
+        services, represented = state.delegations(fingerprint) or (frozenset(), ())
+        if service not in services:
+            raise Refused("coe.notAuthorized", "Computador no autorizado a acceder al servicio")
         given = state.ticket_given(fingerprint, service)
-        if given is not None and at - given < GUARD:
+        # A clock that was moved back behind the last ticket leaves no window to wait for.
+        if given is not None and timedelta() <= at - given < timedelta(seconds=state.rules.guard_seconds):
             raise Refused("coe.alreadyAuthenticated", "El CEE ya posee un TA valido para el acceso al WSN solicitado")
         state.note_ticket(fingerprint, service, at)
-    return _ticket(state, cuit=cuit, service=service, unique_id=unique_id, at=at)
+    relations = tuple(dict.fromkeys((cuit, *represented)))
+    return _ticket(state, cuit=cuit, relations=relations, service=service, unique_id=unique_id, at=at)
 
 
 def _opened(request: str) -> tuple[x509.Certificate, bytes]:
@@ -94,7 +101,10 @@ def _opened(request: str) -> tuple[x509.Certificate, bytes]:
         raise Refused("cms.bad", "El CMS no es valido") from broken
     try:
         serial = signer["sid"].chosen["serial_number"].native
-        certificate = next(each for each in certificates if each.serial_number == serial)
+        issuer = signer["sid"].chosen["issuer"].dump()
+        certificate = next(
+            each for each in certificates if each.serial_number == serial and each.issuer.public_bytes() == issuer
+        )
     except Exception as missing:
         raise Refused("cms.cert.notFound", "No se ha encontrado certificado de firmador") from missing
     _verify(signer, certificate, content)
@@ -120,19 +130,24 @@ def _verify(signer: Any, certificate: x509.Certificate, content: bytes) -> None:
         raise Refused("cms.sign.invalid", "Firma inválida o algoritmo no soportado") from wrong
 
 
-def _ticket_request(content: bytes, *, at: datetime) -> tuple[str, str]:
+def _ticket_request(content: bytes, certificate: x509.Certificate, *, at: datetime) -> tuple[str, str]:
     try:
         root = etree.fromstring(content, etree.XMLParser(resolve_entities=False, no_network=True))
-        unique_id = str(int(root.findtext("header/uniqueId")))
+        unique_id = int(root.findtext("header/uniqueId"))
+        source, destination = (root.findtext(f"header/{name}") for name in ("source", "destination"))
         generated = _time(root.findtext("header/generationTime"))
         expires = _time(root.findtext("header/expirationTime"))
         service = str(root.findtext("service"))
-        if root.tag != "loginTicketRequest":
+        if root.tag != "loginTicketRequest" or not 0 <= unique_id < 2**32 or not 3 <= len(service) <= 32:
             raise ValueError(root.tag)
     except (etree.LxmlError, ValueError, TypeError, OverflowError) as broken:
         raise Refused("xml.bad", "No se ha podido interpretar el XML contra el SCHEMA") from broken
     if root.get("version", "1.0") != "1.0":
         raise Refused("xml.version.notSupported", "La version del documento no es soportada")
+    if source is not None and _named(source) != _named(certificate.subject.rfc4514_string(_SHORT)):
+        raise Refused("xml.source.invalid", "El atributo 'source' no se corresponde con el DN del Computador")
+    if destination is not None and _OWN_CUIT not in destination:
+        raise Refused("xml.destination.invalid", "El atributo 'destination' no se corresponde con el DN del WSAA")
     if generated > at or generated < at - WINDOW:
         raise Refused("xml.generationTime.invalid", "El tiempo de generacion no es valido")
     if expires <= at:
@@ -141,7 +156,13 @@ def _ticket_request(content: bytes, *, at: datetime) -> tuple[str, str]:
         raise Refused("xml.expirationTime.invalid", "El tiempo de expiracion es mayor al permitido")
     if service not in SERVICES:
         raise Refused("wsn.notFound", "El servicio informado no existe")
-    return unique_id, service
+    return str(unique_id), service
+
+
+def _named(distinguished: str) -> frozenset[tuple[str, str]]:
+    """Return the parts of a distinguished name; neither order nor case nor blanks tell one name from another."""
+    parts = (each.partition("=") for each in distinguished.split(","))
+    return frozenset((name.strip().lower(), value.strip().lower()) for name, _, value in parts)
 
 
 def _time(text: str | None) -> datetime:
@@ -157,14 +178,17 @@ def _cuit(certificate: x509.Certificate) -> int:
     return int(digits.group())
 
 
-def _ticket(state: AfipState, *, cuit: int, service: str, unique_id: str, at: datetime) -> str:
+def _ticket(
+    state: AfipState, *, cuit: int, relations: tuple[int, ...], service: str, unique_id: str, at: datetime
+) -> str:
     generated, expires = at, at + LIFE
+    related = "".join(f'<relation key="{each}" reltype="4"/>' for each in relations)
     sso = (
         '<?xml version="1.0" encoding="UTF-8" standalone="yes"?><sso version="2.0">'
         f'<id src="CN=cuadrilla-sandbox" dst="CN=wsfe" unique_id="{unique_id}" gen_time="{int(generated.timestamp())}" '
         f'exp_time="{int(expires.timestamp())}"/><operation type="login" value="granted">'
         f'<login entity="33693450239" service="{service}" uid="SERIALNUMBER=CUIT {cuit}" authmethod="cms" regmethod="22">'
-        f'<relations><relation key="{cuit}" reltype="4"/></relations></login></operation></sso>'
+        f"<relations>{related}</relations></login></operation></sso>"
     )
     token = base64.b64encode(sso.encode()).decode()
     sign = base64.b64encode(state.ca_key.sign(token.encode(), padding.PKCS1v15(), hashes.SHA256())).decode()
@@ -184,18 +208,42 @@ def _ticket(state: AfipState, *, cuit: int, service: str, unique_id: str, at: da
 
 def holder_of(state: AfipState, token: str, sign: str, *, at: datetime) -> Holder | str:
     """Return whom a token speaks for, or what is wrong with it; dates are checked before the signature."""
+    read = _read(token)
+    if read is None:
+        return "ValidacionDeToken: No valido token"
+    generated, expires, holder = read
+    if not generated <= at.timestamp() < expires:
+        begins, ends = (datetime.fromtimestamp(each, UTC).isoformat(" ") for each in (generated, expires))
+        return (
+            "ValidacionDeToken: No validaron las fechas del token GenTime, ExpTime, NowUTC: "
+            f"{generated} ({begins}), {expires} ({ends}), {at.astimezone(UTC).isoformat(' ', timespec='seconds')}"
+        )
+    if not _signed(state.ca_key, token, sign):
+        return "ValidacionDeToken: Error al verificar hash: VerificacionDeHash"
+    if holder.service != "wsfe":
+        return f"ValidacionDeToken: El token es del servicio {holder.service}"
+    return holder
+
+
+@lru_cache(maxsize=64)
+def _read(token: str) -> tuple[int, int, Holder] | None:
     try:
         root = etree.fromstring(base64.b64decode(token), etree.XMLParser(resolve_entities=False, no_network=True))
-        expires = datetime.fromtimestamp(int(root.find("id").get("exp_time")), UTC)
+        times = root.find("id")
         entry = root.find("operation/login")
         cuits = tuple(int(each.get("key")) for each in entry.findall("relations/relation"))
-        service = str(entry.get("service"))
-    except (etree.LxmlError, ValueError, TypeError, AttributeError, OverflowError, binascii.Error):
-        return "ValidacionDeToken: No valido token"
-    if at >= expires:
-        return "ValidacionDeToken: Fecha de expiracion del token invalida"
+        begins, ends = (int(times.get(name)) for name in ("gen_time", "exp_time"))
+        for each in (begins, ends):
+            datetime.fromtimestamp(each, UTC)
+        return begins, ends, Holder(cuits, str(entry.get("service")))
+    except (etree.LxmlError, ValueError, TypeError, AttributeError, OverflowError, OSError, binascii.Error):
+        return None
+
+
+@lru_cache(maxsize=64)
+def _signed(key: RSAPrivateKey, token: str, sign: str) -> bool:
     try:
-        state.ca_key.public_key().verify(base64.b64decode(sign), token.encode(), padding.PKCS1v15(), hashes.SHA256())
+        key.public_key().verify(base64.b64decode(sign), token.encode(), padding.PKCS1v15(), hashes.SHA256())
     except (InvalidSignature, ValueError):
-        return "ValidacionDeToken: Error al verificar hash: VerificacionDeHash"
-    return Holder(cuits, service)
+        return False
+    return True

@@ -4,92 +4,26 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
-from entrypoints.sandbox.afip.fields import Tree, rows, voucher, whole, written
-from entrypoints.sandbox.afip.rules import CLASS_OF, CONDITIONS, RATES, Case, Finding, findings
-from entrypoints.sandbox.afip.state import AfipState, Fault, Voucher
+from entrypoints.sandbox.afip import caea
+from entrypoints.sandbox.afip.errors import NOTHING, errors
+from entrypoints.sandbox.afip.faults import EXPIRED, Fault
+from entrypoints.sandbox.afip.fields import Tree, long, rows, text, voucher, whole, written
+from entrypoints.sandbox.afip.rules import WRONG_NUMBER, Case, Finding, findings
+from entrypoints.sandbox.afip.state import AfipState, Caea, Voucher
+from entrypoints.sandbox.afip.tables import CLASS_OF, CONDITIONS, LISTS, classes_of
 from entrypoints.sandbox.afip.wsaa import ARGENTINA, holder_of
 
-BATCH: Final = 250
-
-TYPES: Final = {
-    1: "Factura A",
-    2: "Nota de Débito A",
-    3: "Nota de Crédito A",
-    4: "Recibos A",
-    6: "Factura B",
-    7: "Nota de Débito B",
-    8: "Nota de Crédito B",
-    9: "Recibos B",
-    11: "Factura C",
-    12: "Nota de Débito C",
-    13: "Nota de Crédito C",
-    15: "Recibo C",
-    51: "Factura A con leyenda",
-    52: "Nota de Débito A con leyenda",
-    53: "Nota de Crédito A con leyenda",
-    54: "Recibo A con leyenda",
-}
-_CONDITION_NAMES: Final = {
-    1: "IVA Responsable Inscripto",
-    4: "IVA Sujeto Exento",
-    5: "Consumidor Final",
-    6: "Responsable Monotributo",
-    7: "Sujeto No Categorizado",
-    8: "Proveedor del Exterior",
-    9: "Cliente del Exterior",
-    10: "IVA Liberado - Ley N° 19.640",
-    13: "Monotributista Social",
-    15: "IVA No Alcanzado",
-    16: "Monotributo Trabajador Independiente Promovido",
-}
-DOCUMENTS: Final = {
-    80: "CUIT",
-    86: "CUIL",
-    87: "CDI",
-    89: "LE",
-    90: "LC",
-    91: "CI Extranjera",
-    94: "Pasaporte",
-    96: "DNI",
-    99: "Doc. (Otro)",
-}
-_TABLES: Final[Mapping[str, tuple[str, Mapping[Any, str]]]] = {
-    "FEParamGetTiposCbte": ("CbteTipo", TYPES),
-    "FEParamGetTiposConcepto": (
-        "ConceptoTipo",
-        {1: "Producto", 2: "Servicios", 3: "Productos y Servicios"},
-    ),
-    "FEParamGetTiposDoc": ("DocTipo", DOCUMENTS),
-    "FEParamGetTiposIva": ("IvaTipo", {id_: f"{rate}%" for id_, rate in RATES.items()}),
-    "FEParamGetTiposMonedas": (
-        "Moneda",
-        {"PES": "Pesos Argentinos", "DOL": "Dólar Estadounidense", "060": "Euro", "012": "Real"},
-    ),
-    "FEParamGetTiposTributos": (
-        "TributoTipo",
-        {
-            1: "Impuestos nacionales",
-            2: "Impuestos provinciales",
-            3: "Impuestos municipales",
-            4: "Impuestos Internos",
-            99: "Otro",
-        },
-    ),
-    "FEParamGetTiposOpcional": (
-        "OpcionalTipo",
-        {"2101": "CBU", "2102": "Alias", "22": "Anulación", "23": "Referencia Comercial"},
-    ),
-    "FEParamGetTiposPaises": ("PaisTipo", {"200": "Argentina", "203": "Brasil", "225": "Uruguay"}),
-}
-
-
+NAMESPACE: Final = "http://ar.gov.afip.dif.FEV1/"
 _NUMBERS: Final[Mapping[str, Tree]] = {
     "FECompUltimoAutorizado": {"PtoVta": 0, "CbteTipo": 0, "CbteNro": 0},
     "FECompTotXRequest": {"RegXReq": 0},
 }
+_DRESS: Final = ("FchServDesde", "FchServHasta", "FchVtoPago")
+"""Dates that an answer shows empty where none was sent."""
 
 
 def answer(state: AfipState, operation: str, request: Tree, *, at: datetime, fault: Fault | None = None) -> Tree | None:
@@ -100,104 +34,152 @@ def answer(state: AfipState, operation: str, request: Tree, *, at: datetime, fau
 
 
 def _answer(state: AfipState, operation: str, request: Tree, *, at: datetime, fault: Fault | None) -> Tree | None:
+    if operation not in operations():
+        return None
     if fault is not None and fault.kind == "error":
-        return _errors(int(fault.code), fault.text)
+        if fault.after_effect:
+            _answer(state, operation, request, at=at, fault=None)
+        return errors(int(fault.code), fault.text)
     if operation == "FEDummy":
         return {"AppServer": "OK", "DbServer": "OK", "AuthServer": "OK"}
-    handler = _OPERATIONS.get(operation)
-    if handler is None and operation not in _TABLES:
-        return None
+    if fault is not None and fault.kind == "expired_token":
+        return errors(int(EXPIRED), "ValidacionDeToken: No validaron las fechas del token GenTime, ExpTime, NowUTC")
     auth = request.get("Auth")
     if not isinstance(auth, dict):
-        return _errors(500, "Campo Auth no fue ingresado o esta mal formado.")
-    cuit = whole(auth.get("Cuit"))
-    holder = holder_of(state, str(auth.get("Token") or ""), str(auth.get("Sign") or ""), at=at)
+        return errors(500, "Campo Auth no fue ingresado o esta mal formado.")
+    cuit = long(auth.get("Cuit"))
+    holder = holder_of(state, text(auth.get("Token")), text(auth.get("Sign")), at=at)
     if isinstance(holder, str):
-        return _errors(600, holder)
+        return errors(600, holder)
     if cuit not in holder.cuits:
-        return _errors(600, "ValidacionDeToken: No apareció CUIT en lista de relaciones")
-    if handler is None:
-        name, table = _TABLES[operation]
+        return errors(600, "ValidacionDeToken: No apareció CUIT en lista de relaciones")
+    if operation in LISTS:
+        name, table = LISTS[operation]
         dates = {} if name == "PaisTipo" else {"FchDesde": "20100917", "FchHasta": "NULL"}
-        return {"ResultGet": {name: [{"Id": id_, "Desc": text, **dates} for id_, text in table.items()]}}
-    if handler is _request and fault is not None:
+        return {"ResultGet": {name: [{"Id": id_, "Desc": named, **dates} for id_, named in table.items()]}}
+    if operation == "FECAESolicitar" and fault is not None:
         return _request(state, cuit, request, at, ordered=Finding(int(fault.code), fault.text))
-    return handler(state, cuit, request, at)
+    return _OPERATIONS[operation](state, cuit, request, at)
 
 
 def _last(state: AfipState, cuit: int, request: Tree, _: datetime) -> Tree:
     point, type_ = whole(request.get("PtoVta")), whole(request.get("CbteTipo"))
     if not 1 <= point <= 99998:
-        return _errors(11000, "PtoVta invalido")
+        return errors(11000, "PtoVta debe estar entre 1 y 99998")
     if type_ not in CLASS_OF:
-        return _errors(11001, "CbteTipo invalido")
-    if point not in state.points_of(cuit):
-        return _errors(11002, "El punto de venta no se encuentra habilitado a usar en el presente ws")
+        return errors(11001, "CbteTipo invalido. Consulte FEParamGetTiposCbte")
+    if not any(state.usable(cuit, point, kind) for kind in ("CAE", "CAEA")):
+        return errors(11002, "El punto de venta no se encuentra habilitado a usar en el presente ws")
     return {"PtoVta": point, "CbteTipo": type_, "CbteNro": state.last(cuit, point, type_)[0]}
 
 
 def _consult(state: AfipState, cuit: int, request: Tree, _: datetime) -> Tree:
-    wanted = _within(request, "FeCompConsReq")
-    point, type_, number = (whole(wanted.get(name)) for name in ("PtoVta", "CbteTipo", "CbteNro"))
+    wanted = request.get("FeCompConsReq")
+    if not isinstance(wanted, dict):
+        return errors(10104, "FeCompConsReq no fue ingresado o esta mal formado")
+    point, type_, number = whole(wanted.get("PtoVta")), whole(wanted.get("CbteTipo")), long(wanted.get("CbteNro"))
+    if not 1 <= point <= 99998:
+        return errors(10200, "PtoVta debe estar entre 1 y 99998")
+    if type_ not in CLASS_OF:
+        return errors(10201, "CbteTipo invalido. Consulte FEParamGetTiposCbte")
+    if not 1 <= number <= 99_999_999:
+        return errors(10202, "CbteNro debe estar entre 1 y 99999999")
     found = state.find(cuit, point, type_, number)
     if found is None:
-        return _errors(602, "No existen datos en nuestros registros para los parametros ingresados.")
+        return errors(602, NOTHING)
+    shown = {**found.body}
+    for name in _DRESS:
+        shown.setdefault(name, "")
+    order = [*_BEFORE_DATES, *_DRESS]
+    body = {name: shown[name] for name in [*order, *(each for each in shown if each not in order)] if name in shown}
+    for name in ("CAEA", "CbteFchHsGen"):
+        body.pop(name, None)
     return {
         "ResultGet": {
-            **found.body,
+            **body,
             "Resultado": "A",
             "CodAutorizacion": found.cae,
-            "EmisionTipo": "CAE",
+            "EmisionTipo": found.kind,
             "FchVto": found.due,
             "FchProceso": found.processed,
+            "Observaciones": {"Obs": list(found.observed)} if found.observed else None,
             "PtoVta": point,
             "CbteTipo": type_,
         }
     }
 
 
+_BEFORE_DATES: Final = (
+    *("Concepto", "DocTipo", "DocNro", "CbteDesde", "CbteHasta", "CbteFch", "ImpTotal", "ImpTotConc", "ImpNeto"),
+    *("ImpOpEx", "ImpTrib", "ImpIVA"),
+)
+
+
 def _request(state: AfipState, cuit: int, request: Tree, at: datetime, *, ordered: Finding | None = None) -> Tree:
-    wanted = _within(request, "FeCAEReq")
+    return _judge(state, cuit, _within(request, "FeCAEReq"), at, name="FECAEDet", ordered=ordered)
+
+
+def _report(state: AfipState, cuit: int, request: Tree, at: datetime) -> Tree:
+    return _judge(state, cuit, _within(request, "FeCAEARegInfReq"), at, name="FECAEADet")
+
+
+def _judge(
+    state: AfipState, cuit: int, wanted: Tree, at: datetime, *, name: str, ordered: Finding | None = None
+) -> Tree:
+    """Authorise, or take the report of, all the vouchers of one request, up to the first refusal."""
     head = _within(wanted, "FeCabReq")
-    now = at.astimezone(ARGENTINA)
-    processed = f"{now:%Y%m%d%H%M%S}"
+    processed = f"{at.astimezone(ARGENTINA):%Y%m%d%H%M%S}"
     details = [
         voucher({**each, "CbteFch": each.get("CbteFch") or processed[:8]})
-        for each in rows(wanted.get("FeDetReq"), "FECAEDetRequest")
+        for each in rows(wanted.get("FeDetReq"), f"{name}Request")
     ]
-    point, type_, count = (whole(head.get(name)) for name in ("PtoVta", "CbteTipo", "CantReg"))
+    point, type_, count = (whole(head.get(field)) for field in ("PtoVta", "CbteTipo", "CantReg"))
+    reported = name == "FECAEADet"
     if not 1 <= count <= 9998:
-        return _errors(10001, "CantReg debe estar entre 1 y 9998")
+        return errors(10001, "CantReg debe estar entre 1 y 9998")
     if count != len(details):
-        return _errors(10002, "CantReg no coincide con la cantidad de comprobantes")
-    if count > BATCH:
-        return _errors(10003, "CantReg supera el maximo por solicitud")
+        return errors(10002, "CantReg no coincide con la cantidad de comprobantes")
+    if count > (1 if type_ >= 200 and not reported else state.rules.batch):
+        return errors(10003, "CantReg supera el maximo por solicitud")
     if not 1 <= point <= 99998:
-        return _errors(10004, "PtoVta invalido")
-    if point not in state.points_of(cuit):
-        return _errors(10005, "El punto de venta no se encuentra registrado como web service")
+        return errors(10004, "PtoVta debe estar entre 1 y 99998")
+    if not state.usable(cuit, point, "CAEA" if reported else "CAE"):
+        return errors(10005, "El punto de venta no se encuentra registrado como web service o esta bloqueado")
+    if type_ <= 0:
+        return errors(10006, "CbteTipo no fue informado")
     if type_ not in CLASS_OF:
-        return _errors(10007, "CbteTipo invalido")
-    condition = state.vat_condition_of(cuit)
+        return errors(10007, "CbteTipo invalido. Consulte FEParamGetTiposCbte")
+    today = at.astimezone(ARGENTINA).date()
     results: list[Tree] = []
+    of_request: dict[int, str] = {}
     refused = False
-    with state.lock:
+    # One transaction, so that a batch is in the book as a whole before any of it is answered.
+    with state.transaction():
+        known = state.issuer(cuit)
         for detail in details:
             last, last_day = state.last(cuit, point, type_)
+            given, found = _reported(state, cuit, detail) if reported else (None, [])
             case = Case(
                 detail=detail,
                 type_=type_,
                 issuer=cuit,
-                issuer_condition=condition,
-                today=now.date(),
+                known=known,
+                today=today,
                 last_number=last,
                 last_day=last_day,
+                books=state,
+                caea=given,
             )
-            found = [*findings(case), *([ordered] if ordered else [])]
-            # After the first refusal the rest of a batch is refused too.
-            refused = refused or any(each.refuses for each in found)
-            accepted = None if refused else _accepted(state, case, point=point, processed=processed)
-            results.append(_judged(case, found, accepted))
+            if refused:
+                # After the first refusal the rest of a batch is refused too: none of it is next any more.
+                found = [Finding(10016, WRONG_NUMBER)]
+            else:
+                found = found or [*findings(case), *([ordered] if ordered else [])]
+                refused = any(each.refuses for each in found)
+            of_request |= {each.code: each.text for each in found if each.of_request}
+            beside = [each for each in found if not each.of_request]
+            accepted = None if refused else _accepted(state, case, beside, point=point, processed=processed)
+            results.append(_judged(case, beside, accepted, reported=reported))
     verdicts = {result["Resultado"] for result in results}
     return {
         "FeCabResp": {
@@ -209,30 +191,50 @@ def _request(state: AfipState, cuit: int, request: Tree, at: datetime, *, ordere
             "Resultado": verdicts.pop() if len(verdicts) == 1 else "P",
             "Reproceso": "N",
         },
-        "FeDetResp": {"FECAEDetResponse": results},
+        "FeDetResp": {f"{name}Response": results},
+        "Errors": {"Err": [_message(code, said) for code, said in of_request.items()]} if of_request else None,
     }
 
 
-def _accepted(state: AfipState, case: Case, *, point: int, processed: str) -> Voucher:
-    day = str(case.detail["CbteFch"])
+def _reported(state: AfipState, cuit: int, detail: Tree) -> tuple[Caea | None, list[Finding]]:
+    named = str(detail.get("CAEA", ""))
+    if not named:
+        return None, [Finding(782, "El <CAEA> es obligatorio informarlo.", of_request=True)]
+    given = state.caea_named(cuit, named)
+    return given, [] if given else [Finding(1200, "El codigo de autorizacion debe ser un CAEA otorgado a la CUIT")]
+
+
+def _accepted(state: AfipState, case: Case, observed: list[Finding], *, point: int, processed: str) -> Voucher:
+    detail = case.detail
+    if "MonCotiz" not in detail:
+        # Left out on purpose (CanMisMonExt = S): AFIP's own rate stands.
+        detail = {**detail, "MonCotiz": Decimal(state.rules.rates.get(str(detail["MonId"]), "1"))}
+    day = str(detail["CbteFch"])
     due = datetime.strptime(day, "%Y%m%d") + timedelta(days=10)  # noqa: DTZ007 - a calendar day has no zone
     accepted = Voucher(
         cuit=case.issuer,
         point=point,
         type=case.type_,
-        number=case.whole("CbteHasta"),
-        cae=f"{secrets.randbelow(9 * 10**13) + 10**13}",
+        number=case.whole("CbteDesde"),
+        cae=case.caea.caea if case.caea else f"{secrets.randbelow(9 * 10**13) + 10**13}",
         day=day,
-        due=f"{due:%Y%m%d}",
+        due=case.caea.until if case.caea else f"{due:%Y%m%d}",
         processed=processed,
-        body=written(case.detail),
+        body={**dict.fromkeys(_BEFORE_DATES, "0"), **written(detail)},
+        kind="CAEA" if case.caea else "CAE",
+        observed=[_message(each.code, each.text) for each in observed],
+        last=case.whole("CbteHasta"),
     )
     state.keep(accepted)
     return accepted
 
 
-def _judged(case: Case, found: list[Finding], accepted: Voucher | None) -> Tree:
-    observed = [{"Code": each.code, "Msg": each.text} for each in found]
+def _judged(case: Case, found: list[Finding], accepted: Voucher | None, *, reported: bool) -> Tree:
+    observed = [_message(each.code, each.text) for each in found]
+    if reported:
+        code: Tree = {"CAEA": case.detail.get("CAEA", "")}
+    else:
+        code = {"CAE": accepted.cae if accepted else "", "CAEFchVto": accepted.due if accepted else ""}
     return {
         "Concepto": case.whole("Concepto"),
         "DocTipo": case.whole("DocTipo"),
@@ -242,44 +244,75 @@ def _judged(case: Case, found: list[Finding], accepted: Voucher | None) -> Tree:
         "CbteFch": case.detail["CbteFch"],
         "Resultado": "R" if accepted is None else "A",
         "Observaciones": {"Obs": observed} if observed else None,
-        "CAE": accepted.cae if accepted else "",
-        "CAEFchVto": accepted.due if accepted else "",
+        **code,
     }
 
 
 def _points(state: AfipState, cuit: int, _: Tree, __: datetime) -> Tree:
     points = [
-        {"Nro": point, "EmisionTipo": "CAE - Ri Iva", "Bloqueado": "N", "FchBaja": "NULL"}
-        for point in state.points_of(cuit)
+        {
+            "Nro": point.number,
+            "EmisionTipo": f"{point.kind} - Ri Iva",
+            "Bloqueado": "S" if point.blocked else "N",
+            "FchBaja": "NULL",
+        }
+        for point in state.points(cuit)
+        if point.kind != "other"
     ]
     if not points:
-        return _errors(602, "Sin Resultados: - Metodo FEParamGetPtosVenta")
+        return errors(602, "Sin Resultados: - Metodo FEParamGetPtosVenta")
     return {"ResultGet": {"PtoVenta": points}}
 
 
-def _rate(_: AfipState, __: int, request: Tree, at: datetime) -> Tree:
-    rates = {"PES": "1", "DOL": "1480.5", "060": "1712.25", "012": "275.4"}
-    currency = str(request.get("MonId") or "")
-    if currency not in rates:
-        return _errors(12000, "MonId invalido")
-    day = f"{at.astimezone(ARGENTINA):%Y%m%d}"
-    return {"ResultGet": {"MonId": currency, "MonCotiz": rates[currency], "FchCotiz": day}}
+def _rate(state: AfipState, _: int, request: Tree, at: datetime) -> Tree:
+    currency, asked = text(request.get("MonId")), text(request.get("FchCotiz"))
+    today = at.astimezone(ARGENTINA).date()
+    if not currency:
+        return errors(12000, "MonId no fue informado")
+    day = _working_day_before(today)
+    if asked:
+        try:
+            day = datetime.strptime(asked, "%Y%m%d").date()  # noqa: DTZ007 - a calendar day has no zone
+        except ValueError:
+            return errors(12001, "FchCotiz debe tener el formato aaaammdd")
+        if day > today:
+            return errors(12002, "FchCotiz no puede ser posterior a la fecha actual")
+    if currency not in state.rules.rates:
+        return errors(
+            602,
+            f"Sin Resultados: - Metodo FEParamGetCotizacion.Codigo  de moneda ({currency}) inexistente o SIN cotización",
+        )
+    rate = written(Decimal(state.rules.rates[currency]))
+    return {"ResultGet": {"MonId": currency, "MonCotiz": rate, "FchCotiz": f"{day:%Y%m%d}"}}
+
+
+def _working_day_before(day: date) -> date:
+    before = day - timedelta(days=1)
+    return before - timedelta(days=max(0, before.weekday() - 4))
 
 
 def _conditions(_: AfipState, __: int, request: Tree, ___: datetime) -> Tree:
-    wanted = str(request.get("ClaseCmp") or "")
-    if wanted and wanted not in {"A", "ALEY", "B", "C", "49"}:
-        return _errors(10244, "ClaseCmp invalida")
-    rows = [
-        {"Id": id_, "Desc": name, "Cmp_Clase": wanted or f"{CONDITIONS[id_]}/C"}
-        for id_, name in _CONDITION_NAMES.items()
-        if wanted in {"", "C"} or CONDITIONS[id_] == wanted[0]
+    wanted = text(request.get("ClaseCmp"))
+    if wanted not in {"", "A", "ALEY", "B", "C", "49"}:
+        return errors(10244, "ClaseCmp debe ser A, ALEY, B, C o 49")
+    found = [
+        {"Id": id_, "Desc": named, "Cmp_Clase": wanted or "/".join(classes_of(id_))}
+        for id_, (named, _letter) in CONDITIONS.items()
+        if not wanted or wanted in classes_of(id_)
     ]
-    return {"ResultGet": {"CondicionIvaReceptor": rows}}
+    return {"ResultGet": {"CondicionIvaReceptor": found}}
 
 
-def _errors(code: int, text: str) -> Tree:
-    return {"Errors": {"Err": [{"Code": code, "Msg": text}]}}
+def _activities(state: AfipState, cuit: int, _: Tree, __: datetime) -> Tree:
+    known = state.issuer(cuit).activities
+    if not known:
+        return errors(602, "Sin Resultados: - Metodo FEParamGetActividades")
+    found = [{"Id": id_, "Orden": order, "Desc": f"Actividad {id_}"} for order, id_ in enumerate(known, 1)]
+    return {"ResultGet": {"ActividadesTipo": found}}
+
+
+def _message(code: int, said: str) -> dict[str, Any]:
+    return {"Code": code, "Msg": said}
 
 
 def _within(request: Tree, name: str) -> Tree:
@@ -291,24 +324,20 @@ _OPERATIONS: Final[Mapping[str, Callable[[AfipState, int, Tree, datetime], Tree]
     "FECompUltimoAutorizado": _last,
     "FECompConsultar": _consult,
     "FECAESolicitar": _request,
-    "FECompTotXRequest": lambda *_: {"RegXReq": BATCH},
+    "FECompTotXRequest": lambda state, *_: {"RegXReq": state.rules.batch},
     "FEParamGetPtosVenta": _points,
     "FEParamGetCotizacion": _rate,
     "FEParamGetCondicionIvaReceptor": _conditions,
-    "FEParamGetActividades": lambda *_: _errors(602, "Sin Resultados"),
-    **{
-        name: lambda *_: _errors(15000, "El sandbox no otorga CAEA")
-        for name in (
-            "FECAEASolicitar",
-            "FECAEAConsultar",
-            "FECAEARegInformativo",
-            "FECAEASinMovimientoInformar",
-            "FECAEASinMovimientoConsultar",
-        )
-    },
+    "FEParamGetActividades": _activities,
+    "FECAEASolicitar": caea.ask,
+    "FECAEAConsultar": caea.consult,
+    "FECAEARegInformativo": _report,
+    "FECAEASinMovimientoInformar": caea.report_unused,
+    "FECAEASinMovimientoConsultar": caea.consult_unused,
 }
+_ALL: Final = ("FEDummy", *_OPERATIONS, *LISTS)
 
 
 def operations() -> tuple[str, ...]:
     """Return the names of all operations."""
-    return ("FEDummy", *_OPERATIONS, *_TABLES)
+    return _ALL

@@ -133,7 +133,7 @@ class Graph:
         to = recipient(body)
         contact = self._addressee(account, to)
         request.state.wa_id = contact.wa_id
-        message = self._accept(account, contact, body)
+        message = self._accept(account, contact, body, by_user_id=to.user_id is not None)
         failed = fault.get("failed")
         answer = _accepted(to, contact, message)
         if fault.get("cut") or delay:
@@ -143,7 +143,7 @@ class Graph:
         # The statuses leave after the answer, so that a client usually knows the id by then.
         return JSONResponse(answer, background=BackgroundTask(self._report, account, message, failed=failed))
 
-    def _accept(self, account: Account, contact: Contact, body: Mapping[str, Any]) -> Message:
+    def _accept(self, account: Account, contact: Contact, body: Mapping[str, Any], *, by_user_id: bool) -> Message:
         templates = {(each.name, each.language): each for each in self._state.templates(account.waba_id)}
 
         def media(media_id: str) -> Media | None:
@@ -160,6 +160,8 @@ class Graph:
         wanted = outgoing(
             body, Shelf(template=lambda name, code: templates.get((name, code)), media=media, in_chat=in_chat)
         )
+        if by_user_id and wanted.category == "authentication":
+            raise Refused(131062, "recipient: an authentication template needs a phone number")
         now = self._now()
         if wanted.free_form and (contact.writable_until() or 0) <= now:
             raise Refused(

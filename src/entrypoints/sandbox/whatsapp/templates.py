@@ -19,8 +19,13 @@ _FORMATS: Final = frozenset({"TEXT", "IMAGE", "VIDEO", "DOCUMENT", "LOCATION"})
 _PARTS: Final = frozenset({"HEADER", "BODY", "FOOTER", "BUTTONS"})
 _BUTTONS: Final = frozenset({"URL", "QUICK_REPLY", "PHONE_NUMBER", "COPY_CODE", "OTP"})
 _AT_MOST: Final = {"HEADER": 60, "BODY": 1024, "FOOTER": 60}
-_BUTTONS_AT_MOST: Final = 10
+_BUTTONS_AT_MOST, _BUTTON_AT_MOST = 10, 25
 _OTP_BODY: Final = "{{1}} es tu código de verificación."
+_OTP_WARNING: Final = " Por tu seguridad, no lo compartas."
+_OTP_FOOTER: Final = "Este código vence en {} minutos."
+_OTP_TYPES: Final = frozenset({"COPY_CODE", "ONE_TAP", "ZERO_TAP"})
+_OTP_LIFE: Final = range(1, 91)
+_OTP_LONGEST: Final = 15
 
 
 @frozen(kw_only=True)
@@ -54,14 +59,39 @@ def declared(body: Any) -> Declared:
     parts = {_kind(each): each for each in components}
     if len(parts) != len(components) or not parts.keys() <= _PARTS or "BODY" not in parts:
         raise Refused(100, "components: one BODY, and at most one HEADER, FOOTER and BUTTONS")
-    if category.upper() != "AUTHENTICATION":
+    buttons = parts.get("BUTTONS", {"buttons": []}).get("buttons")
+    if category.upper() == "AUTHENTICATION":
+        _check_otp(parts, buttons)
+    else:
         _check_text(parts["BODY"], "BODY")
         if "FOOTER" in parts:
             _check_text(parts["FOOTER"], "FOOTER")
-    if "HEADER" in parts:
-        _check_header(parts["HEADER"])
-    _check_buttons(parts.get("BUTTONS", {"buttons": []}).get("buttons"))
+        if "HEADER" in parts:
+            _check_header(parts["HEADER"])
+        _check_buttons(buttons)
     return Declared(name=name, language=language, category=category.upper(), components=components)
+
+
+def _check_otp(parts: Mapping[str, Mapping[str, Any]], buttons: Any) -> None:
+    """Meta writes the words of an authentication template; the business only chooses among its parts."""
+    body, footer = parts["BODY"], parts.get("FOOTER", {})
+    if "HEADER" in parts or "text" in body or "text" in footer:
+        raise Refused(100, "authentication: no header, and no text of one's own", subcode=2388042)
+    if not isinstance(body.get("add_security_recommendation", False), bool):
+        raise Refused(100, "body: add_security_recommendation must be true or false")
+    if "FOOTER" in parts and _minutes(footer) not in _OTP_LIFE:
+        raise Refused(100, f"footer: code_expiration_minutes from {_OTP_LIFE[0]} to {_OTP_LIFE[-1]}")
+    button = buttons[0] if isinstance(buttons, list) and len(buttons) == 1 and isinstance(buttons[0], dict) else {}
+    if _kind(button) != "OTP" or str(button.get("otp_type") or "").upper() not in _OTP_TYPES:
+        raise Refused(100, "authentication: exactly one button of type OTP, with its otp_type", subcode=2388042)
+    title = button.get("text", "")
+    if not isinstance(title, str) or len(title) > _BUTTON_AT_MOST:
+        raise Refused(100, f"buttons: a text of at most {_BUTTON_AT_MOST} characters")
+
+
+def _minutes(footer: Mapping[str, Any]) -> int | None:
+    value = footer.get("code_expiration_minutes")
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _check_header(header: Mapping[str, Any]) -> None:
@@ -128,11 +158,12 @@ def filled(template: Template, components: Any) -> dict[str, Any]:
     header = parts.get("HEADER")
     if header is not None:
         shown |= _filled_header(header, _parameters(given, "HEADER"))
-    otp = template.category == "AUTHENTICATION"
-    text = _OTP_BODY if otp else str(parts["BODY"].get("text", ""))
-    shown["text"] = _filled_text(text, _parameters(given, "BODY"), "body")
+    shown["text"] = _filled_text(_body_text(template, parts["BODY"]), _parameters(given, "BODY"), "body")
+    if template.category == "AUTHENTICATION":
+        _check_code(given)
     if "FOOTER" in parts:
-        shown["footer"] = str(parts["FOOTER"].get("text") or "")
+        minutes = _minutes(parts["FOOTER"])
+        shown["footer"] = _OTP_FOOTER.format(minutes) if minutes else str(parts["FOOTER"].get("text") or "")
     buttons = parts.get("BUTTONS", {}).get("buttons", [])
     for component in given:
         if _kind(component) == "BUTTON" and _index(component) >= len(buttons):
@@ -144,6 +175,26 @@ def filled(template: Template, components: Any) -> dict[str, Any]:
         )
         shown["buttons"].append(_filled_button(button, values, index))
     return shown
+
+
+def _body_text(template: Template, body: Mapping[str, Any]) -> str:
+    if template.category != "AUTHENTICATION":
+        return str(body.get("text", ""))
+    return _OTP_BODY + (_OTP_WARNING if body.get("add_security_recommendation") else "")
+
+
+def _check_code(given: Sequence[Mapping[str, Any]]) -> None:
+    """A code is short and goes into the text and, the same, into the button, which is of type url."""
+    code = _words(_parameters(given, "BODY")[0], "body")
+    if len(code) > _OTP_LONGEST:
+        raise Refused(132005, f"body: a code has {_OTP_LONGEST} characters at most")
+    for component in given:
+        if _kind(component) == "BUTTON":
+            if str(component.get("sub_type") or "").upper() not in {"URL", "COPY_CODE"}:
+                raise Refused(132012, "buttons: Format mismatch, expected URL")
+            value = next(iter(_values(component)), {})
+            if code != (value.get("text") or value.get("coupon_code") or code):
+                raise Refused(131009, "buttons: the code of the button is not the code of the body")
 
 
 def _filled_header(header: Mapping[str, Any], values: list[Mapping[str, Any]]) -> dict[str, Any]:

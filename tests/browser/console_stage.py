@@ -1,0 +1,127 @@
+"""The console on a real server, with a business that has been at work for a while."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import define, frozen
+
+from core.identity import Origin, Tenant, User
+from core.jobs import Place
+from core.kernel.actor import Actor
+from core.kernel.money import Line
+from entrypoints.http.app import http_app
+from entrypoints.serving import serving
+from tests.entrypoints.console.front import PASSWORD
+from tests.entrypoints.http.web import Web, web
+
+EMAIL: Final = "marta@climatizacion.example"
+PHONE: Final = "+5491150000009"
+TENANT: Final = "palermo"
+_ANDROID: Final = (
+    "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0 Mobile Safari/537.36"
+)
+_IPHONE: Final = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_1 like Mac OS X) AppleWebKit/605.1 (KHTML, like Gecko) Version/19.1 Safari/604.1"
+_WINDOWS: Final = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
+_PEOPLE: Final = (
+    ("user_marta", "Marta Díaz", "owner", None, True),
+    ("user_sofia", "Sofía Ledesma", "dispatcher", PHONE, True),
+    ("user_carlos", "Carlos Gómez", "technician", "+5491150000012", True),
+    ("user_lucia", "Lucía Paz", "technician", "+5491150000013", True),
+    ("user_ruben", "Rubén Achával", "technician", "+5491150000014", False),
+)
+_JOBS: Final = (
+    ("Aire que no enfría", "Av. Santa Fe 3200, CABA", "user_carlos", "en_camino"),
+    ("Instalar split 3500 W", "Thames 1450, 2.º A, CABA", "user_lucia", "scheduled"),
+    ("Pérdida de agua en el equipo del living", "Gorriti 4800, CABA", None, "pending"),
+    ("Limpieza de filtros", "", None, "pending"),
+    ("Cambio de plaqueta", "Av. Cabildo 1890, CABA", "user_carlos", "completed"),
+    ("Presupuesto de calefacción", "Niceto Vega 5100, CABA", None, "cancelled"),
+)
+
+
+@frozen
+class Office:
+    """Where the console is, and the application behind it."""
+
+    url: str
+    web: Web
+
+
+@define
+class _Arrivals:
+    """Lets people log in from devices of their own."""
+
+    web: Web
+
+    async def by_password(self, agent: str, ip: str) -> None:
+        origin = Origin("corr_stage", ip=ip, agent=agent)
+        tokens = await self.web.app.passwords.log_in(email=EMAIL, password=PASSWORD, origin=origin)
+        await self.web.app.sessions.keep_in_browser(tokens=tokens, origin=origin)
+
+
+@contextlib.asynccontextmanager
+async def office(folder: Path, *, at_work: bool = True) -> AsyncIterator[Office]:
+    """Serve a business; `at_work`, with jobs, devices, tokens and a log."""
+    async with web(folder) as served:
+        directory = served.app.store.directory
+        people = [
+            User(id=id_, tenant=TENANT, name=name, role=role, phone=phone, active=active)
+            for id_, name, role, phone, active in (_PEOPLE if at_work else _PEOPLE[:2])
+        ]
+        await directory.enrol(Tenant(id=TENANT, name="Climatización Palermo"), people)
+        await served.app.passwords.give_email(
+            user=people[0], email=EMAIL, password=PASSWORD, origin=Origin("corr_stage")
+        )
+        if at_work:
+            await _work(served)
+        async with serving(http_app(served.app)) as url:
+            yield Office(url, served)
+
+
+async def _work(served: Web) -> None:
+    app, clock = served.app, served.clock
+    owner = Actor(tenant=TENANT, id="user_marta", role="owner", correlation="corr_stage")
+    arrivals = _Arrivals(served)
+    for title, address, technician, status in reversed(_JOBS):
+        customer = await app.customers.register(actor=owner, name="Ana Ruiz")
+        place = Place(address=address or None)
+        job = await app.jobs.open(actor=owner, customer_id=customer.id, title=title, place=place)
+        given: dict[str, Any] = {"actor": owner, "job_id": job.id}
+        if technician:
+            starts = clock.at.replace(hour=18, minute=0)
+            ends = starts.replace(hour=20)
+            await app.jobs.schedule(
+                **given,
+                technician_id=technician,
+                starts_at=starts,
+                ends_at=ends,
+                place=Place(address=address, lat=-34.58, lng=-58.42),
+            )
+        if status in ("en_camino", "completed"):
+            await app.jobs.depart(**given)
+        if status == "completed":
+            await app.jobs.arrive(**given)
+            await app.jobs.complete(
+                **given, lines=(Line(description="Plaqueta", quantity=Decimal(1), unit_price=Decimal(90_000)),)
+            )
+        if status == "cancelled":
+            await app.jobs.cancel(**given, reason="El cliente eligió otra fecha")
+        clock.forward(minutes=3)
+    await arrivals.by_password(_IPHONE, "181.46.20.7")
+    clock.forward(hours=2)
+    await arrivals.by_password(_WINDOWS, "190.210.8.44")
+    with contextlib.suppress(Exception):
+        await app.passwords.log_in(
+            email=EMAIL, password="no es esta", origin=Origin("c", ip="45.166.1.9", agent=_ANDROID)
+        )
+    _, spare = await app.machines.make(actor=owner, label="Exportación vieja", scopes=frozenset({"jobs.read"}))
+    await app.machines.revoke(actor=owner, token_id=spare.id)
+    await app.machines.make(
+        actor=owner, label="Planilla de turnos", scopes=frozenset({"jobs.read", "customers.read", "users.read"})
+    )
+    clock.forward(minutes=11)
