@@ -14,6 +14,7 @@ import pytest
 
 from adapters.crypto import Argon2Passwords, AuthenticatorApp, derived_key, keyed_digest, new_code
 from core.identity.ports import Verdict
+from core.kernel.errors import Unavailable
 
 WORD = "correct horse"
 SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
@@ -96,6 +97,14 @@ async def test_passwords_are_looked_at_in_threads_and_only_so_many_at_a_time() -
     assert threading.get_ident() not in working
     assert max(seen) <= 2
     assert len(seen) == 20
+
+
+async def test_a_flood_of_log_ins_is_told_to_come_back_and_then_all_is_as_before() -> None:
+    few = Argon2Passwords(memory=16, together=1, waiting=2)
+    kept = await few.hash(WORD)
+    asked = await asyncio.gather(*(few.verify(kept, WORD) for _ in range(10)), return_exceptions=True)
+    assert [each for each in asked if not isinstance(each, Unavailable)] == [Verdict(right=True)] * 3
+    assert await few.verify(kept, WORD) == Verdict(right=True)
 
 
 @pytest.mark.parametrize(

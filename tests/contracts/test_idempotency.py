@@ -127,6 +127,13 @@ async def test_an_effect_without_an_answer_says_so_at_once_when_the_key_is_given
         await claimed(store)
 
 
+async def test_a_key_that_is_given_back_wholly_is_used_again_whatever_happened(store: Store) -> None:
+    claim = await ours(store)
+    await effect(store, claim)
+    await store.idempotency.release(claim, wholly=True)
+    await ours(store)
+
+
 async def test_a_transaction_that_fails_is_no_effect(store: Store) -> None:
     claim = await ours(store)
     with store.idempotency.within(claim), pytest.raises(ZeroDivisionError):

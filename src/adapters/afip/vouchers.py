@@ -13,7 +13,7 @@ from adapters.afip.soap import brief
 from core.invoicing import Authorisation, Invoice, Observation, Refused
 from core.invoicing.voucher import CURRENCY, OTHER_TAX, TAX_NAMES, VAT_ID
 from core.kernel.errors import Unavailable
-from core.kernel.money import cents
+from core.kernel.money import Totals, cents
 
 NOTHING: Final = Decimal("0.00")
 CBU, ALIAS, ANNULS, REFERENCE, TRANSFER = "2101", "2102", "22", "23", "27"
@@ -60,7 +60,7 @@ def voucher(invoice: Invoice) -> dict[str, Any]:
     lists = {
         "CbtesAsoc": ("CbteAsoc", _associated(invoice)),
         "Tributos": ("Tributo", _taxes(invoice)),
-        "Iva": ("AlicIva", _vat(invoice)),
+        "Iva": ("AlicIva", [] if invoice.letter == "C" else _vat(sums)),
         "Opcionales": ("Opcional", _optionals(invoice)),
     }
     detail |= {name: {inner: rows} for name, (inner, rows) in lists.items() if rows}
@@ -96,12 +96,10 @@ def _taxes(invoice: Invoice) -> list[dict[str, Any]]:
     ]
 
 
-def _vat(invoice: Invoice) -> list[dict[str, Any]]:
-    if invoice.letter == "C":
-        return []
+def _vat(sums: Totals) -> list[dict[str, Any]]:
     return [
         {"Id": VAT_ID[rate.rate], "BaseImp": cents(rate.base), "Importe": cents(rate.vat)}
-        for rate in invoice.totals.rates
+        for rate in sums.rates
         if rate.base  # what is given away has no row of its own
     ]
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
+from collections.abc import AsyncIterator
 from typing import Final
 
 import bcrypt
@@ -13,6 +15,7 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 from attrs import define, field
 
 from core.identity.ports import Verdict
+from core.kernel.errors import Unavailable
 
 MEMORY: Final = 46 * 1024
 """KiB for each password that is being looked at (OWASP: 46 MiB, one pass, one lane)."""
@@ -25,14 +28,20 @@ _BCRYPT_READS: Final = 72
 
 @define
 class Argon2Passwords:
-    """`core.identity.ports.PasswordHasher`, in threads; `together` passwords at a time, which bounds the memory."""
+    """`core.identity.ports.PasswordHasher`, in threads; `together` passwords at a time, which bounds the memory.
+
+    By default a core is left for everything else. While `waiting` of them wait, another one is `Unavailable`: a flood of log-ins
+    is told to come back, instead of waiting until nobody listens any more.
+    """
 
     memory: int = MEMORY
     passes: int = 1
     lanes: int = 1
-    together: int = field(factory=lambda: max(1, os.cpu_count() or 1))
+    together: int = field(factory=lambda: max(1, (os.cpu_count() or 1) - 1))
+    waiting: int = 32
     _hasher: PasswordHasher = field(init=False, repr=False)
     _turns: asyncio.Semaphore = field(init=False, repr=False)
+    _queue: int = field(default=0, init=False, repr=False)
     _nobody: str | None = field(default=None, init=False, repr=False)
 
     @_hasher.default
@@ -52,13 +61,25 @@ class Argon2Passwords:
 
     async def hash(self, password: str) -> str:
         """Return what is kept of a password; another text each time."""
-        async with self._turns:
+        async with self._turn():
             return await asyncio.to_thread(self._hasher.hash, password)
 
     async def verify(self, stored: str | None, password: str) -> Verdict:
         """Compare; with None work as long and say no."""
-        async with self._turns:
+        async with self._turn():
             return await asyncio.to_thread(self._verify, stored, password)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        if self._queue >= self.together + self.waiting:
+            msg = "too many passwords are being looked at; try again in a few seconds"
+            raise Unavailable(msg)
+        self._queue += 1
+        try:
+            async with self._turns:
+                yield
+        finally:
+            self._queue -= 1
 
     def _verify(self, stored: str | None, password: str) -> Verdict:
         if stored is None:

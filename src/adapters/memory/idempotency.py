@@ -77,12 +77,12 @@ class MemoryIdempotencyKeys:
 
         await self._steps("idempotency.keep", keep)
 
-    async def release(self, claim: Claim) -> None:
+    async def release(self, claim: Claim, *, wholly: bool = False) -> None:
         """Give the key back without an answer."""
 
         def release() -> None:
             row = self._row(claim)
-            if row is not None and row.effected:
+            if row is not None and row.effected and not wholly:
                 row.leased_until = self._clock()
             elif row is not None:
                 del self._rows[claim.tenant, claim.scope, claim.key]

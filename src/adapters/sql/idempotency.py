@@ -54,6 +54,7 @@ _KEEP: Final = (
     .values({name: sa.bindparam(f"new_{name}") for name in ("status", "content_type", "body", "expires_at")})
 )
 _FREE: Final = sa.delete(idempotency_keys).where(_OURS, _keys.effected.is_(False)).returning(_keys.claim)
+_DROP: Final = sa.delete(idempotency_keys).where(_OURS).returning(_keys.claim)
 _END: Final = sa.update(idempotency_keys).where(_OURS).values(leased_until=_NOW)
 _OVER: Final = (
     sa.select(_keys.tenant, _keys.scope, _keys.key).where(_keys.expires_at <= _NOW).limit(sa.bindparam("limit"))
@@ -121,10 +122,10 @@ class SqlIdempotencyKeys:
         }
         await self._database.change(_KEEP, _named(claim) | {"c": claim.id} | values, tenant=claim.tenant)
 
-    async def release(self, claim: Claim) -> None:
+    async def release(self, claim: Claim, *, wholly: bool = False) -> None:
         """Give the key back without an answer."""
         ours = _named(claim) | {"c": claim.id}
-        if not await self._database.change(_FREE, ours, tenant=claim.tenant):
+        if not await self._database.change(_DROP if wholly else _FREE, ours, tenant=claim.tenant):
             await self._database.change(_END, ours | {"now": self._clock()}, tenant=claim.tenant)
 
     async def tidy(self, *, limit: int) -> int:

@@ -270,7 +270,7 @@ class Verdict:
 
 
 class PasswordHasher(Protocol):
-    """Slow digests of passwords, made off the event loop."""
+    """Slow digests of passwords, made off the event loop. Raises `Unavailable` while too many are asked for at once."""
 
     async def hash(self, password: str) -> str:
         """Return what is kept of a password; another text each time."""

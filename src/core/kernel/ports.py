@@ -176,8 +176,11 @@ class IdempotencyKeys(Protocol):
         """Store the answer for the claim's key; a lost claim stores nothing."""
         ...
 
-    async def release(self, claim: Claim) -> None:
-        """Give the key back without an answer: to be used again, or, if it took effect, with `AnswerLost` from now on."""
+    async def release(self, claim: Claim, *, wholly: bool = False) -> None:
+        """Give the key back without an answer: to be used again, or, if it took effect, with `AnswerLost` from now on.
+
+        `wholly` lets it be used again in any case: for requests that go on where they stopped.
+        """
         ...
 
     async def tidy(self, *, limit: int) -> int:

@@ -18,6 +18,7 @@ from adapters.sql import upgrade
 from core.kernel.errors import Unavailable
 from core.kernel.ports import Claim, IdempotencyKeys, KeptAnswer
 from tests.entrypoints.http.doors import door
+from tests.entrypoints.http.test_tenant_probe import ISSUER
 from tests.entrypoints.http.web import Web
 from tests.entrypoints.http.web import web as serving_web
 
@@ -198,6 +199,21 @@ async def test_after_a_crash_between_effect_and_answer_nothing_is_done_twice(any
         lost = await send(any_web, ANA)
         assert (lost.status_code, lost.json()["code"]) == (409, "idempotency.answer_lost")
     assert await names(any_web) == {"Ana Ruiz": 1}
+
+
+async def test_an_invoice_that_was_refused_goes_on_under_the_same_key(web: Web) -> None:
+    await web.app.store.issuers.put(ISSUER)
+    job = await web.scheduled(await web.a_job())
+    for to in ("en_camino", "working"):
+        assert (await web.move(job, "carlos", to=to)).status_code == 200
+    lines = [{"description": "Gas", "quantity": "1", "unitPrice": "1000.00"}]
+    assert (await web.move(job, "carlos", to="completed", lines=lines)).status_code == 200
+    for _ in range(2):  # there is no certificate yet; the draft is stored all the same
+        asked = await web.ask(
+            "POST", "/api/v1/invoices", json={"jobId": job["id"]}, headers={"idempotency-key": "the-invoice"}
+        )
+        assert (asked.status_code, asked.json()["code"]) == (422, "afip.refused"), asked.text
+    assert len((await web.get("/api/v1/invoices")).json()["items"]) == 1
 
 
 @frozen

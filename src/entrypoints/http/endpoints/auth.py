@@ -415,7 +415,7 @@ AUTH: Final[tuple[Endpoint, ...]] = (
         handler=register,
         body=Registration,
         answers={201: TokensView},
-        problems=(409, 422),
+        problems=(409, 422, 503),
         open=True,
     ),
     Endpoint(
@@ -426,7 +426,7 @@ AUTH: Final[tuple[Endpoint, ...]] = (
         handler=log_in,
         body=Credentials,
         answers={200: TokensView},
-        problems=(422,),
+        problems=(422, 503),
         open=True,
     ),
     Endpoint(
@@ -465,7 +465,7 @@ AUTH: Final[tuple[Endpoint, ...]] = (
         handler=set_password,
         body=NewPassword,
         answers={204: None},
-        problems=(409, 422),
+        problems=(409, 422, 503),
     ),
     Endpoint(
         method="POST",

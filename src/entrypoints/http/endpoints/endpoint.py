@@ -85,6 +85,7 @@ class Endpoint:
     """One route: how it is asked, what it does, what it answers.
 
     `answers` maps a status to a shape, or to None where there is no body. One that is `open` needs no log-in.
+    One that `resumes` may fail with a part of it done, and goes on from there when it is asked again.
     """
 
     method: str
@@ -98,3 +99,4 @@ class Endpoint:
     answers: dict[int, Any]
     problems: tuple[int, ...] = ()
     open: bool = False
+    resumes: bool = False

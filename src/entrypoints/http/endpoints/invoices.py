@@ -81,6 +81,7 @@ INVOICES: Final[tuple[Endpoint, ...]] = (
         body=views.NewInvoice,
         answers={201: views.InvoiceView, 202: views.InvoiceView},
         problems=(404, 409, 422, 503),
+        resumes=True,
     ),
     Endpoint(
         method="POST",

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from core.kernel.actor import Actor
-from core.kernel.errors import Conflict, Unavailable
+from core.kernel.errors import Conflict, CuadrillaError, Unavailable
 from core.kernel.ports import Claim, IdempotencyKeys, KeptAnswer
 from entrypoints.http.endpoints import Endpoint
 from entrypoints.http.problems import Malformed
@@ -53,8 +53,9 @@ class Once:
     """The guard of unsafe requests that carry an `Idempotency-Key`.
 
     A key belongs to tenant, user, thing and action. Only success is kept, for 24 hours; a refusal that changed nothing frees the
-    key, so that the same request may succeed later. If a request took effect and its answer was lost (a crash, a time-out),
-    the key says that with 409 `idempotency.answer_lost` and nothing runs again. Log-in routes have no keys: their answers are secrets.
+    key, so that the same request may succeed later, and so does any refusal of a request that resumes. If a request took effect and
+    its answer was lost (a crash, a time-out), the key says that with 409 `idempotency.answer_lost` and nothing runs again. Log-in
+    routes have no keys: their answers are secrets.
     """
 
     _keys: IdempotencyKeys
@@ -77,6 +78,9 @@ class Once:
         try:
             with self._keys.within(claimed):
                 response = await produce()
+        except CuadrillaError:
+            await self._release(claimed, wholly=endpoint.resumes)
+            raise
         except BaseException:
             await self._release(claimed)
             raise
@@ -116,9 +120,9 @@ class Once:
         except Unavailable as failure:  # the client has its answer; only a repetition will not
             _log.warning("not_kept", reason=str(failure))
 
-    async def _release(self, claim: Claim) -> None:
+    async def _release(self, claim: Claim, *, wholly: bool = False) -> None:
         try:
-            await self._keys.release(claim)
+            await self._keys.release(claim, wholly=wholly)
         except Unavailable as failure:  # the lease ends by itself
             _log.warning("not_released", reason=str(failure))
 
