@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test soak security demo bench lint format lock servers clean
+.PHONY: run test soak soak-invoices security demo bench lint format lock servers clean
 
 run: $(READY)  ## the whole system with a demo tenant, on http://127.0.0.1:8000
 	@$(BIN)/cuadrilla run
@@ -20,6 +20,9 @@ test: $(READY) servers  ## the whole suite, against every adapter; coverage is p
 
 soak: $(READY)  ## ten thousand seeds of the simulation
 	$(BIN)/python -m tests.faults --seeds 10000
+
+soak-invoices: $(READY)  ## ten thousand invoices, two hundred kill -9, an AFIP that fails in every way; about an hour
+	$(BIN)/python -m tests.soak.invoices --vouchers 10000 --workers 8 --series 3 --kills 200 --fault 0.1
 
 security: $(READY)  ## the checks of security in their full numbers
 	CUADRILLA_FULL=1 $(BIN)/python -m pytest -q tests/security tests/entrypoints/http tests/contracts/test_identity.py tests/contracts/test_identity_codes.py

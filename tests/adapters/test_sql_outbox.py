@@ -155,3 +155,17 @@ async def test_on_sqlite_a_fact_wakes_whoever_waits_in_this_process(tmp_path: Pa
         await tell(store)
         async with asyncio.timeout(PATIENCE):
             await waiting
+
+
+@pytest.mark.parametrize("ticks", range(5))
+async def test_who_is_cancelled_as_the_wait_ends_is_cancelled(tmp_path: Path, ticks: int) -> None:
+    async with stores(sqlite_url(tmp_path), 1) as (one,):
+        waiting = asyncio.create_task(one.outbox.wait(timeout=LONG))
+        await asyncio.sleep(0.01)
+        one.outbox.changed()
+        for _ in range(ticks):
+            await asyncio.sleep(0)
+        if not waiting.done():
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting

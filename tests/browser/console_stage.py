@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -11,11 +12,13 @@ from typing import Any, Final
 from attrs import define, frozen
 
 from core.identity import Origin, Tenant, User
+from core.invoicing import Authorisation, Corrected, Invoice, Observation, Receiver, Tax, Terms
 from core.jobs import Place
 from core.kernel.actor import Actor
 from core.kernel.money import Line
 from entrypoints.http.app import http_app
 from entrypoints.serving import serving
+from tests.contracts.samples import acting_for, an_issuer
 from tests.entrypoints.console.front import PASSWORD
 from tests.entrypoints.http.web import Web, web
 
@@ -112,6 +115,7 @@ async def _work(served: Web) -> None:
         if status == "cancelled":
             await app.jobs.cancel(**given, reason="El cliente eligió otra fecha")
         clock.forward(minutes=3)
+    await _vouchers(served)
     await arrivals.by_password(_IPHONE, "181.46.20.7")
     clock.forward(hours=2)
     await arrivals.by_password(_WINDOWS, "190.210.8.44")
@@ -125,3 +129,97 @@ async def _work(served: Web) -> None:
         actor=owner, label="Planilla de turnos", scopes=frozenset({"jobs.read", "customers.read", "users.read"})
     )
     clock.forward(minutes=11)
+
+
+async def _vouchers(served: Web) -> None:
+    """Keep a voucher in every state: `inv_lost` waits, `inv_refused` AFIP refused, `inv_issued` was credited by `inv_note`."""
+    now = served.clock.at
+    today = now.date()
+    receiver = Receiver(
+        customer_id="cust_1",
+        name="Distribuidora San Martín S.A.",
+        vat_condition="responsable_inscripto",
+        document_type="CUIT",
+        document_number="30500010912",
+        address="Av. Corrientes 1234, CABA",
+    )
+    person = Receiver(customer_id="cust_2", name="Ana Ruiz")
+    repair = Line(
+        description="Reparación de split 3500 W, con cambio de plaqueta",
+        quantity=Decimal(1),
+        unit_price=Decimal("20314.05"),
+    )
+    parts = (
+        repair,
+        Line(
+            description="Gas R410A",
+            quantity=Decimal("1.5"),
+            unit_price=Decimal(18_000),
+            vat_rate=Decimal("10.5"),
+            discount=Decimal(10),
+        ),
+        Line(
+            description="Habilitación municipal",
+            quantity=Decimal(1),
+            unit_price=Decimal(3_500),
+            vat_rate=Decimal(0),
+            treatment="not_taxed",
+        ),
+    )
+    perception = Tax.at_rate(id_=7, base=Decimal("44614.05"), rate=Decimal(3))
+    kept: list[Invoice] = []
+
+    def voucher(name: str, minutes: int, to: Receiver, lines: tuple[Line, ...] = (repair,), **more: Any) -> Invoice:
+        return Invoice.drafted(
+            id_=f"inv_{name}",
+            job_id=more.pop("job_id", f"job_{name}"),
+            issuer=an_issuer(tenant=TENANT, point_of_sale=more.pop("point_of_sale", 1)),
+            receiver=to,
+            lines=lines,
+            currency="ARS",
+            serviced_on=today,
+            at=now - timedelta(minutes=minutes),
+            **more,
+        )
+
+    def issued(draft: Invoice, number: int) -> Invoice:
+        cae = Authorisation(cae=f"7646{number:010}", expires_on=today + timedelta(days=10))
+        return draft.submit(number=number, issued_on=today, at=now).issue(cae, at=now)
+
+    first = issued(voucher("issued", 90, receiver, parts, terms=Terms(taxes=(perception,))), 1041)
+    note = voucher(
+        "note",
+        60,
+        receiver,
+        job_id="job_issued",
+        kind="credit_note",
+        corrects=(_named(first),),
+        reason="Se cobró de más la reparación",
+    )
+    kept += [first, issued(note, 12), issued(voucher("plain", 200, person), 311)]
+    kept.append(voucher("lost", 5, person).submit(number=312, issued_on=today, at=now).lose_answer(at=now))
+    kept.append(voucher("sent", 2, receiver).submit(number=1042, issued_on=today, at=now))
+    said = Observation(
+        10016,
+        "El numero o fecha del comprobante no se corresponde con el proximo a autorizar. Consultar metodo FECompUltimoAutorizado.",
+    )
+    kept.append(
+        voucher("refused", 40, person, point_of_sale=2).submit(number=1, issued_on=today, at=now).refuse([said], at=now)
+    )
+    kept.append(voucher("draft", 20, person, point_of_sale=2))
+    async with served.app.store.begin(acting_for(TENANT)) as tx:
+        for each in kept:
+            await tx.invoices.save(each)
+
+
+def _named(original: Invoice) -> Corrected:
+    assert original.number is not None
+    assert original.issued_on is not None
+    return Corrected(
+        invoice_id=original.id,
+        voucher_type=original.voucher_type,
+        point_of_sale=original.issuer.point_of_sale,
+        number=original.number,
+        cuit=original.issuer.cuit,
+        issued_on=original.issued_on,
+    )

@@ -252,6 +252,8 @@ async def test_no_page_stays_in_the_browser_and_what_one_types_is_nowhere_in_an_
 
 PATHS = (
     "/app/jobs",
+    "/app/invoices",
+    *(f"/app/invoices/inv_{each}" for each in ("issued", "lost", "refused", "plain/credit")),
     "/app/settings",
     *(f"/app/settings/{each}" for each in SECTIONS),
     "/app/nothing",

@@ -163,6 +163,21 @@ async def test_invoices_are_listed_by_pages_the_newest_first(store: Store) -> No
         await store.invoices.page(MINE, job_id=None, limit=2, cursor="x")
 
 
+async def test_invoices_are_listed_by_their_states_page_by_page(store: Store) -> None:
+    for n in range(4):
+        draft = an_invoice(f"inv_{n}", job_id=f"job_{n}", at=NOW + timedelta(minutes=n), point_of_sale=n + 1)
+        await save(store, draft if n == 1 else submitted(draft).lose_answer(at=NOW) if n else submitted(draft))
+    await save(store, submitted(an_invoice(tenant=OTHER)))
+    waiting = ("unknown", "pending_cae")
+    first, cursor = await store.invoices.page(MINE, job_id=None, states=waiting, limit=2, cursor=None)
+    second, end = await store.invoices.page(MINE, job_id=None, states=waiting, limit=2, cursor=cursor)
+    assert ([each.id for each in first], [each.id for each in second], end) == (["inv_3", "inv_2"], ["inv_0"], None)
+    drafts, _ = await store.invoices.page(MINE, job_id="job_1", states=["draft"], limit=2, cursor=None)
+    assert [each.id for each in drafts] == ["inv_1"]
+    for job_id, states in (("job_1", ["issued"]), (None, ["cae_failed"]), (None, [])):
+        assert await store.invoices.page(MINE, job_id=job_id, states=states, limit=2, cursor=None) == ([], None)
+
+
 async def test_unanswered_invoices_are_those_submitted_before_and_still_open(store: Store) -> None:
     late = NOW + timedelta(minutes=5)
     await save(store, submitted(an_invoice("inv_1", job_id="job_1", point_of_sale=1), at=NOW).lose_answer(at=NOW))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from datetime import date, datetime
 
 from attrs import define, field, frozen
@@ -105,17 +105,16 @@ class MemoryInvoiceReader:
         return await self._steps("invoices.of_job", lambda: _first(self._rows.having("charge", tenant, job_id)))
 
     async def page(
-        self, tenant: str, *, job_id: str | None, limit: int, cursor: str | None
+        self, tenant: str, *, job_id: str | None, states: Collection[str] | None = None, limit: int, cursor: str | None
     ) -> tuple[Sequence[Invoice], str | None]:
         """Return a page of invoices, the newest first."""
-        return await self._steps(
-            "invoices.page",
-            lambda: page_of(
-                self._rows.of(tenant) if job_id is None else self._rows.having("job", tenant, job_id),
-                limit=limit,
-                cursor=cursor,
-            ),
-        )
+
+        def page() -> tuple[list[Invoice], str | None]:
+            rows = self._rows.of(tenant) if job_id is None else self._rows.having("job", tenant, job_id)
+            wanted = (row for row in rows if states is None or row.state in states)
+            return page_of(wanted, limit=limit, cursor=cursor)
+
+        return await self._steps("invoices.page", page)
 
     async def unanswered(self, *, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
         """Return (tenant, invoice id) of what was submitted before the instant and is still open: the oldest, then lowest, first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -111,10 +111,12 @@ class SqlInvoiceReader:
         return None if row is None else _invoice(row)
 
     async def page(
-        self, tenant: str, *, job_id: str | None, limit: int, cursor: str | None
+        self, tenant: str, *, job_id: str | None, states: Collection[str] | None = None, limit: int, cursor: str | None
     ) -> tuple[Sequence[Invoice], str | None]:
         """Return a page of invoices, the newest first."""
         conditions = [] if job_id is None else [invoices.c.job_id == job_id]
+        if states is not None:
+            conditions.append(invoices.c.state.in_(sorted(states)))
         query = page_of(invoices, tenant, where=conditions, limit=limit, cursor=cursor)
         return cut(await self._database.rows(query, tenant=tenant), limit, _invoice)
 

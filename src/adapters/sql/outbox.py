@@ -173,8 +173,10 @@ class SqlOutbox:
         """Return when something may have been stored, here or (on PostgreSQL) anywhere, or when so many seconds are over."""
         if not self._database.sqlite:
             await self._listen()
+        # Not `wait_for`: that of Python 3.11 swallows a cancellation which comes as the wait ends, and a worker would never stop.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                await self._changed.wait()
         self._changed.clear()
 
     async def _listen(self) -> None:

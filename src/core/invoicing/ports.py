@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from typing import Protocol, TypeAlias
@@ -72,9 +72,12 @@ class InvoiceReader(Protocol):
         ...
 
     async def page(
-        self, tenant: str, *, job_id: str | None, limit: int, cursor: str | None
+        self, tenant: str, *, job_id: str | None, states: Collection[str] | None = None, limit: int, cursor: str | None
     ) -> tuple[Sequence[Invoice], str | None]:
-        """Return up to `limit` invoices, the newest first, and the cursor of the next page, or None after the last."""
+        """Return up to `limit` invoices, the newest first, and the cursor of the next page, or None after the last.
+
+        With `states`, only those in one of them.
+        """
         ...
 
     async def unanswered(self, *, before: datetime, limit: int) -> Sequence[tuple[str, str]]:

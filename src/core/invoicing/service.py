@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -188,11 +188,17 @@ class Invoicing:
         return await self._invoices.get(actor.tenant, invoice_id)
 
     async def list(
-        self, *, actor: Actor, job_id: str | None = None, limit: int = 50, cursor: str | None = None
+        self,
+        *,
+        actor: Actor,
+        job_id: str | None = None,
+        states: Collection[str] | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
     ) -> tuple[Sequence[Invoice], str | None]:
-        """Return a page of invoices and notes, the newest first."""
+        """Return a page of invoices and notes, of these states or of all, the newest first."""
         actor.must("invoices.read")
-        return await self._invoices.page(actor.tenant, job_id=job_id, limit=limit, cursor=cursor)
+        return await self._invoices.page(actor.tenant, job_id=job_id, states=states, limit=limit, cursor=cursor)
 
     async def pdf(self, *, actor: Actor, invoice_id: str) -> tuple[str, bytes]:
         """Return the file name and the PDF of an issued invoice; raise `NotIssued`."""

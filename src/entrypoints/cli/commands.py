@@ -206,7 +206,8 @@ def _when_told() -> Callable[[], Awaitable[object]]:
 async def _examined(app: App) -> list[tuple[str, bool, str]]:
     async def one(name: str, check: Callable[[], Awaitable[str]]) -> tuple[str, bool, str]:
         try:
-            return name, True, await asyncio.wait_for(check(), 15)
+            async with asyncio.timeout(15):
+                return name, True, await check()
         except TimeoutError:
             return name, False, "no answer within 15 s"
         except CuadrillaError as failure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from core.jobs import STATUSES, JobFilter
-from entrypoints.console.pages import page
+from entrypoints.console.pages import areas, page
 from entrypoints.console.turn import Turn
 
 _PAGE = 30
@@ -13,8 +13,7 @@ _PAGE = 30
 
 async def home(turn: Turn) -> Response:
     """Lead to the first area that somebody has."""
-    actor = turn.actor
-    return turn.go("/app/jobs" if actor.may("jobs.read", owner=actor.id) else "/app/settings")
+    return turn.go(f"/app/{areas(turn.actor)[0][0]}")
 
 
 async def list_jobs(turn: Turn) -> Response:

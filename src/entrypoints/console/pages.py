@@ -22,6 +22,7 @@ from core.identity import (
     WrongCredentials,
     WrongSecondFactor,
 )
+from core.kernel.actor import Actor
 from core.kernel.errors import Conflict, CuadrillaError, Denied, Invalid, Limited, NotFound, Unavailable
 from entrypoints.console import words
 from entrypoints.console.sentences import word
@@ -54,7 +55,6 @@ HTMX: Final = json.dumps(
 """Pages that say no are pages as well, and no page stays in the browser's storage."""
 COMING: Final = (
     ("conversations", "message-circle"),
-    ("invoices", "receipt-text"),
     ("circuits", "waypoints"),
     ("workflows", "workflow"),
     ("questions", "circle-help"),
@@ -96,6 +96,16 @@ _PAGES: Final = Environment(
 )
 
 
+def areas(actor: Actor) -> list[tuple[str, str]]:
+    """Return the areas that somebody has, with their icons, the first one first; settings are everybody's."""
+    own = {"owner": actor.id}
+    wanted = (
+        ("jobs", "clipboard-list", actor.may("jobs.read", **own)),
+        ("invoices", "receipt-text", actor.may("invoices.read")),
+    )
+    return [*((name, icon) for name, icon, may in wanted if may), ("settings", "settings")]
+
+
 async def page(
     turn: Turn, name: str, *, status: int = 200, headers: dict[str, str] | None = None, bare: bool = False, **more: Any
 ) -> Response:
@@ -113,7 +123,7 @@ async def page(
             "name": await turn.app.identity.name(actor=actor),
             "role": actor.role,
             "tenant": tenant.name,
-            "works": actor.may("jobs.read", owner=actor.id),
+            "areas": areas(actor),
             "sections": _sections(turn),
         }
     context = {
@@ -122,6 +132,9 @@ async def page(
         "when": partial(_when, turn, ZoneInfo(zone)),
         "device": partial(_device, turn.language),
         "phone": phone_in_words,
+        "day": partial(words.day, language=turn.language, today=turn.app.clock().astimezone(ZoneInfo(zone)).date()),
+        "money": words.money,
+        "number": words.number,
         "word": partial(word, language=turn.language),
         "locale": _LOCALES[turn.language],
         "other": "en" if turn.language == "es" else "es",

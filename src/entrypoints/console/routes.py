@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from core.identity import Unauthenticated
 from core.kernel.errors import CuadrillaError, NotFound
-from entrypoints.console import account, admin, jobs, log_in
+from entrypoints.console import account, admin, invoices, jobs, log_in
 from entrypoints.console.pages import failure
 from entrypoints.console.turn import HOME, LOG_IN, Doors, Handler, Turn
 
@@ -48,6 +48,12 @@ PAGES: Final = (
     Page("/app/log-out", None, log_in.log_out),
     Page("/app/language", None, log_in.choose_language, open=True),
     Page("/app/jobs", jobs.list_jobs),
+    Page("/app/invoices", invoices.list_vouchers),
+    Page("/app/invoices/{id}", invoices.show),
+    Page("/app/invoices/{id}/pdf", invoices.pdf),
+    Page("/app/invoices/{id}/credit", invoices.ask_credit, invoices.credit),
+    Page("/app/invoices/{id}/issue", invoices.show, invoices.issue),
+    Page("/app/invoices/{id}/settle", invoices.show, invoices.settle),
     Page("/app/settings", account.index),
     Page("/app/settings/account", account.show),
     Page("/app/settings/password", account.show, account.set_password),

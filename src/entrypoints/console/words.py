@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
+from decimal import Decimal
 from typing import Final
 
 from entrypoints.languages import Language
@@ -36,6 +37,8 @@ _SYSTEMS: Final = (
     ("Linux", "Linux"),
 )
 """Programs name those before them in the list as well, so the first that is found counts."""
+_HERE: Final = str.maketrans(",.", ".,")
+"""A point between thousands and a comma before the cents, in both languages: it is what the vouchers say."""
 HAND_HELD: Final = frozenset({"Android", "iPhone", "iPad"})
 
 
@@ -45,6 +48,24 @@ def when(instant: datetime, *, zone: tzinfo, language: Language, now: datetime) 
     day = f"{_DAYS[language][there.weekday()]} {there.day} {_MONTHS[language][there.month - 1]}"
     year = "" if there.year == now.astimezone(zone).year else f" {there.year}"
     return f"{day}{year}, {there:%H:%M}"
+
+
+def day(date_: date, *, language: Language, today: date) -> str:
+    """Write a day as `vie 21 nov`, with the year if it is another."""
+    text = f"{_DAYS[language][date_.weekday()]} {date_.day} {_MONTHS[language][date_.month - 1]}"
+    return text if date_.year == today.year else f"{text} {date_.year}"
+
+
+def money(amount: Decimal, currency: str = "ARS") -> str:
+    """Write an amount with two decimals as people here do: `$ 24.580,00`, another currency by its code."""
+    sign = "$" if currency == "ARS" else currency
+    return f"{sign} " + f"{amount:,.2f}".translate(_HERE)
+
+
+def number(value: Decimal) -> str:
+    """Write a quantity or a rate with the decimals that it has: `1,5`, `10,5`, `21`."""
+    text = f"{value:,f}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text).translate(_HERE)
 
 
 def wait(seconds: float) -> tuple[str, int]:

@@ -720,5 +720,20 @@ def test_every_text_is_used_and_every_text_that_is_used_is_there() -> None:
     source = "\n".join(each.read_text() for each in sorted(here.rglob("*")) if each.suffix in {".py", ".html"})
     source = source.replace((here / "texts.py").read_text(), "")
     used = set(re.findall(r"""["']([a-z_-]+(?:\.[a-z_0-9-]+)+)["']""", source))
-    families = ("area.", "section.", "role.", "scope.", "status.", "wait.", "failure.", "problem.", "method.")
+    families: tuple[str, ...] = (
+        "area.",
+        "section.",
+        "role.",
+        "scope.",
+        "status.",
+        "wait.",
+        "failure.",
+        "problem.",
+        "method.",
+    )
+    families += (
+        "vat.",
+        "document.",
+        *(f"invoices.{each}." for each in ("asked", "group", "kind", "means", "state", "treatment")),
+    )
     assert {key for key in TEXTS if "." in key and not key.startswith(families)} <= used
