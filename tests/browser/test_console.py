@@ -210,7 +210,7 @@ async def test_everything_is_done_from_the_keyboard(sitting: _Sitting, busy: Off
         seen.append(await page.evaluate("document.activeElement.textContent.trim()"))
         outline = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         assert outline != "none", seen
-    assert seen[:3] == ["Ir al contenido", "Trabajos", "Ajustes"]
+    assert seen[:4] == ["Ir al contenido", "Trabajos", "Facturas", "Ajustes"]
     assert "Conversaciones" not in seen
 
 
