@@ -74,7 +74,7 @@ class Reactions:
             self.seen.append((fact_id, reaction))
             self._changed.notify_all()
 
-    async def until(self, count: int, *, within: float = 20.0) -> list[tuple[str, str]]:
+    async def until(self, count: int, *, within: float = 60.0) -> list[tuple[str, str]]:
         """Return what was asked for, once it is so many different ones."""
         async with asyncio.timeout(within), self._changed:
             await self._changed.wait_for(lambda: len(set(self.seen)) >= count)

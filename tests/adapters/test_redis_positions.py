@@ -17,7 +17,7 @@ JOURNEY = Journey(fix=Fix(point=Point(-34.6, -58.4), recorded_at=NOW, received_a
 @pytest.fixture
 async def connection(redis_url: str) -> AsyncIterator[RedisConnection]:
     """Give a connection to an empty database."""
-    connection = RedisConnection(redis_url)
+    connection = RedisConnection(redis_url, within=30.0)
     yield connection
     await connection.close()
 

@@ -18,7 +18,7 @@ from tests.servers import free_port
 REPORTED = DeliveryReported(tenant=MINE, at=NOW, provider_id="wamid.1", status="read")
 LONG = 300.0
 """Seconds that nobody waits in a test that passes."""
-PATIENCE = 30.0
+PATIENCE = 90.0
 
 
 @pytest.fixture

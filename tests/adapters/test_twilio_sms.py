@@ -55,7 +55,7 @@ async def sms_over(url: str, account: TwilioAccount = ACCOUNT, *, patience: floa
     async def account_of(_: str | None) -> TwilioAccount:
         return account
 
-    sms = TwilioSms(url, account_of, client=httpx2.AsyncClient(timeout=5, trust_env=False), patience=patience)
+    sms = TwilioSms(url, account_of, client=httpx2.AsyncClient(timeout=60, trust_env=False), patience=patience)
     yield sms
     await sms.close()
 

@@ -74,7 +74,7 @@ async def account_of(tenant: str) -> WhatsAppAccount:
 
 @contextlib.asynccontextmanager
 async def open_channel(url: str, *, patience: float = 10.0) -> AsyncIterator[WhatsAppChannel]:
-    graph = Graph(url, client=httpx2.AsyncClient(timeout=5, trust_env=False), patience=patience)
+    graph = Graph(url, client=httpx2.AsyncClient(timeout=60, trust_env=False), patience=patience)
     try:
         yield WhatsAppChannel(graph, accounts=account_of)
     finally:

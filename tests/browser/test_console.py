@@ -78,7 +78,7 @@ class _Sitting:
             locale=LOCALES[language], viewport=viewport, color_scheme=scheme, java_script_enabled=script
         )
         page = await context.new_page()
-        page.set_default_timeout(8_000)
+        page.set_default_timeout(30_000)
         desk = Desk(page, self._office)
         page.on(
             "console",

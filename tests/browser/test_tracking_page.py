@@ -112,7 +112,7 @@ class _Open:
             reduced_motion="reduce" if still else "no-preference",
         )
         page = await context.new_page()
-        page.set_default_timeout(5_000)
+        page.set_default_timeout(30_000)
         customer = Customer(page, self._trip)
         url = url or self._trip.url
         origin = url.partition("/track/")[0]

@@ -61,7 +61,7 @@ async def by_whatsapp(folder: Path) -> AsyncIterator[Case]:
 
     async with bench(folder) as sandbox:
         await register_templates(sandbox.url, account(), public_url=PAGE)
-        graph = Graph(sandbox.url, client=httpx2.AsyncClient(timeout=5, trust_env=False))
+        graph = Graph(sandbox.url, client=httpx2.AsyncClient(timeout=60, trust_env=False))
 
         async def shown() -> list[str]:
             return [each["buttons"][0]["id"] for each in (await sandbox.chat())["messages"]]
@@ -86,7 +86,7 @@ async def by_sms(folder: Path) -> AsyncIterator[Case]:
     async with bench(folder) as sandbox, httpx2.AsyncClient(base_url=sandbox.url, trust_env=False) as client:
         opened = {"auth_token": TWILIO.auth_token, "sender": TWILIO.sender}
         await client.put(f"/twilio/control/accounts/{TWILIO.account_sid}", json=opened)
-        sms = TwilioSms(sandbox.url, account_of, client=httpx2.AsyncClient(timeout=5, trust_env=False))
+        sms = TwilioSms(sandbox.url, account_of, client=httpx2.AsyncClient(timeout=60, trust_env=False))
 
         async def shown() -> list[str]:
             found = (await client.get("/twilio/control/messages", params={"to": PHONE})).json()["items"]

@@ -47,7 +47,7 @@ async def kept(request: pytest.FixtureRequest) -> AsyncIterator[Kept]:
 
         yield Kept(memory, forget)
     else:
-        connection = RedisConnection(request.getfixturevalue("redis_url"))
+        connection = RedisConnection(request.getfixturevalue("redis_url"), within=30.0)
 
         async def flush() -> None:
             await connection.run("FLUSHDB")
@@ -214,7 +214,7 @@ def test_redis_and_memory_say_the_same_of_any_conversation(redis_url: str, steps
         return said
 
     async def both() -> tuple[list[object], list[object]]:
-        connection = RedisConnection(redis_url)
+        connection = RedisConnection(redis_url, within=30.0)
         try:
             await connection.run("FLUSHDB")
             return await talk(RedisOtpStore(connection, rules)), await talk(MemoryOtpStore(rules))

@@ -53,7 +53,7 @@ async def kept(request: pytest.FixtureRequest) -> AsyncIterator[Kept]:
 
         yield Kept(memory, forget)
     else:
-        connection = RedisConnection(request.getfixturevalue("redis_url"))
+        connection = RedisConnection(request.getfixturevalue("redis_url"), within=30.0)
 
         async def flush() -> None:
             await connection.run("FLUSHDB")

@@ -54,7 +54,7 @@ async def kept(request: pytest.FixtureRequest) -> AsyncIterator[Kept]:
 
         yield Kept(memory, pass_time, forget)
     else:
-        connection = RedisConnection(request.getfixturevalue("redis_url"))
+        connection = RedisConnection(request.getfixturevalue("redis_url"), within=30.0)
 
         async def flush() -> None:
             await connection.run("FLUSHDB")

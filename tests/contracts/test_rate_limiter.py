@@ -52,7 +52,7 @@ async def kept(request: pytest.FixtureRequest) -> AsyncIterator[Kept]:
         yield Kept((MemoryLimiter(watch),), pass_time)
     else:
         url = request.getfixturevalue("redis_url")
-        connections = [RedisConnection(url) for _ in range(4)]
+        connections = [RedisConnection(url, within=30.0) for _ in range(4)]
         yield Kept(tuple(RedisLimiter(each, Never()) for each in connections), asyncio.sleep)
         for each in connections:
             await each.close()
@@ -150,7 +150,7 @@ async def test_a_limiter_that_lost_its_redis_counts_by_itself(redis_url: str) ->
 
 
 async def test_what_redis_keeps_of_a_window_goes_with_it(redis_url: str) -> None:
-    connection = RedisConnection(redis_url)
+    connection = RedisConnection(redis_url, within=30.0)
     await RedisLimiter(connection, Never()).take([("ratelimit:demo:marta:user", BRIEF)])
     life = await connection.run("PTTL", "ratelimit:demo:marta:user")
     assert 0 < life <= 420

@@ -1,6 +1,6 @@
 """Redis (and Valkey) for what may be forgotten: open windows of messages, the newest positions, and counted requests.
 
-Losing all of it costs delay, never data. A server that does not answer is `Unavailable` within half a second, and for a second
+Losing all of it costs delay, never data. A server that does not answer is `Unavailable` within a second, and for a second
 afterwards at once.
 """
 

@@ -20,9 +20,7 @@ from core.kernel.errors import Unavailable
 
 Argument: TypeAlias = str | bytes | int
 _pack: Final[Callable[[tuple[Argument, ...]], bytes]] = cast("Any", hiredis.pack_command)  # typed for one argument only
-CONNECT: Final = 0.25
-"""Seconds within which a connection must stand."""
-ANSWER: Final = 0.5
+ANSWER: Final = 1.0
 """Seconds within which all the answers to what travelled together must come, connecting included."""
 REST: Final = 1.0
 """Seconds for which nobody is asked after a failure."""
@@ -99,10 +97,10 @@ class RedisConnection:
     @_pool.default
     def _new_pool(self) -> Any:
         return redis.ConnectionPool.from_url(
-            # No timeout for each read: there is one around all of them, which costs a tenth.
+            # No timeout for the connection and each read: there is one around all of them, which costs a tenth.
             self._url,
             retry=None,
-            socket_connect_timeout=CONNECT,
+            socket_connect_timeout=None,
             socket_timeout=None,
             max_connections=1,
         )

@@ -316,7 +316,7 @@ async def test_the_page_shows_what_happened_and_orders_a_fault(afip: Bench) -> N
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = await browser.new_page(viewport={"width": 390, "height": 844}, locale="es-AR")
-        page.set_default_timeout(5_000)
+        page.set_default_timeout(30_000)
         await page.goto(f"{afip.url}/afip/control")
         row = page.get_by_role("region", name="Comprobantes autorizados")
         for text in ("Factura B", "00001-00000001", "20/11/2026", "$ 18.150,91", authorisation.cae):

@@ -27,7 +27,7 @@ from entrypoints.serving import free_port, serving
 from entrypoints.settings import read_settings
 from entrypoints.staging import running
 
-PATIENCE = 30.0
+PATIENCE = 90.0
 
 
 @frozen

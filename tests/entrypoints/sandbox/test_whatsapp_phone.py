@@ -42,7 +42,7 @@ async def page(sandbox: Bench) -> AsyncIterator[Page]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = await browser.new_page(viewport={"width": 1440, "height": 900}, locale="es-AR")
-        page.set_default_timeout(5_000)
+        page.set_default_timeout(30_000)
         complaints: list[str] = []
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda failure: complaints.append(str(failure)))

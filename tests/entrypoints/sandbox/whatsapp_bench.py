@@ -36,7 +36,7 @@ ACCOUNT: Final = {
     "verify_token": "verify-me",
 }
 DESCRIPTION: Final = b"<definitions/>"
-_PATIENCE: Final = 10.0
+_PATIENCE: Final = 60.0
 
 
 @define

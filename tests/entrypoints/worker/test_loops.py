@@ -20,7 +20,7 @@ from entrypoints.worker import closing_windows, relaying, tidying, working
 from entrypoints.worker.loops import LocalQueue, again_and_again, every, react
 from tests.contracts.samples import NOW, a_message
 
-PATIENCE = 20.0
+PATIENCE = 90.0
 ACTOR = Actor(tenant="demo", id="user_marta", role="dispatcher", correlation="corr_1")
 REPORTED = DeliveryReported(tenant="demo", at=NOW, provider_id="wamid.1", status="read")
 
