@@ -326,14 +326,15 @@ class Crew:
     async def _kill(self, crew: Sequence[_Worker]) -> None:
         """Kill somebody who has work in hand, as often as planned, spread over the whole."""
         for number in range(self._plan.kills):
-            while self._report.issued < self._plan.vouchers * (number + 0.5) / self._plan.kills:
-                if self._done.is_set():
-                    return
+            while True:
+                if self._report.issued >= self._plan.vouchers * (number + 0.5) / self._plan.kills:
+                    break
                 await asyncio.sleep(0.01)
             await asyncio.sleep(self._dice.random() * 0.2)
-            while not (busy := [each for each in crew if each.order is not None]):
-                if self._done.is_set():
-                    return
+            while True:
+                everything = self._report.issued == self._plan.vouchers  # the rest went faster than expected
+                if busy := [each for each in crew if everything or each.order is not None]:
+                    break
                 await asyncio.sleep(0.01)
             victim = self._dice.choice(busy)
             if victim.process is not None:
@@ -341,8 +342,8 @@ class Crew:
                 self._report.kills += 1
 
     async def _settle(self) -> None:
-        """Be the reconciler; look at what it settled, and end it all when nothing is left."""
-        while len(self._issued) < self._plan.vouchers:
+        """Be the reconciler; look at what it settled, and end it all when nothing is left and everybody was killed who had to be."""
+        while len(self._issued) < self._plan.vouchers or self._report.kills < self._plan.kills:
             if time.monotonic() - self._moved > STUCK:
                 msg = f"{self._plan.vouchers - len(self._issued)} jobs are not charged, and nothing has moved for {STUCK:.0f} s"
                 raise GivenUp(msg)
