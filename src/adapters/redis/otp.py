@@ -30,7 +30,8 @@ end
 local function keep()
     local until_then = expires
     if blocked > 0 and blocked + forgiven > until_then then until_then = blocked + forgiven end
-    local milliseconds = string.format('%.0f', math.ceil((until_then - at) / 1000) + 1)
+    -- What is over is decided by the callers' clocks above; the server forgets it a minute later.
+    local milliseconds = string.format('%.0f', math.ceil((until_then - at) / 1000) + 60000)
     redis.call('SET', KEYS[1], cmsgpack.pack({digest, expires, tries, strikes, blocked}), 'PX', milliseconds)
 end
 """
