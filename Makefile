@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test soak soak-invoices security demo bench lint format lock servers clean
+.PHONY: run test soak soak-invoices soak-offline security demo bench lint format lock servers clean
 
 run: $(READY)  ## the whole system with a demo tenant, on http://127.0.0.1:8000
 	@$(BIN)/cuadrilla run
@@ -23,6 +23,9 @@ soak: $(READY)  ## ten thousand seeds of the simulation
 
 soak-invoices: $(READY)  ## ten thousand invoices, two hundred kill -9, an AFIP that fails in every way; about an hour
 	$(BIN)/python -m tests.soak.invoices --vouchers 10000 --workers 8 --series 3 --kills 200 --fault 0.1
+
+soak-offline: $(READY)  ## two hundred phones, ten thousand operations, lost answers and doubled pushes; minutes
+	$(BIN)/python -m tests.soak.offline --phones 200 --operations 10000
 
 security: $(READY)  ## the checks of security in their full numbers
 	CUADRILLA_FULL=1 $(BIN)/python -m pytest -q tests/security tests/entrypoints/http tests/contracts/test_identity.py tests/contracts/test_identity_codes.py
@@ -45,9 +48,10 @@ lock: $(READY)  ## pin anew what pyproject.toml allows; the lock names no index
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--group dev pyproject.toml -o requirements.lock --upgrade
 
-servers: $(READY)  ## what the tests need and wheels do not bring: RabbitMQ and a browser
+servers: $(READY)  ## what the tests need and wheels do not bring: RabbitMQ, a browser, a phone's database
 	@sh tools/fetch_rabbitmq.sh
-	@sh tools/need.sh chromium:chromium
+	@sh tools/need.sh chromium:chromium node:nodejs npm:npm
+	@sh tools/fetch_watermelon.sh
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }

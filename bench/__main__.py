@@ -10,16 +10,19 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import buffer, doors, invoices, layers, outbox, transition, web
+from bench import buffer, doors, eta, invoices, layers, outbox, sync, tracking, transition, web
 from bench.figure import Figure
 
 FIGURES: Final[dict[str, Callable[[], AsyncIterator[Figure]]]] = {
     "transition": transition.figures,
+    "eta": eta.figures,
     "buffer": buffer.figures,
     "outbox": outbox.figures,
     "invoices": invoices.figures,
+    "sync": sync.figures,
     "web": web.figures,
     "layers": layers.figures,
+    "tracking": tracking.figures,
     "doors": doors.figures,
 }
 

@@ -6,11 +6,13 @@ The floor is what a careful person writes first: Starlette, a JSON body, SQLAlch
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
+import redis.asyncio as redis
 import uvicorn
 from attrs import frozen
 from sqlalchemy import JSON, BigInteger, Text
@@ -20,6 +22,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from entrypoints.http.app import http_app
 from entrypoints.http.endpoints import ENDPOINTS, Call, Endpoint
@@ -27,6 +30,7 @@ from entrypoints.http.endpoints.endpoint import Answer
 from entrypoints.logs import configure_logs
 from entrypoints.settings import read_settings
 from entrypoints.wiring import build
+from entrypoints.worker import beside_requests
 
 
 @frozen
@@ -66,8 +70,9 @@ class Row(Base):
     body: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
-def floor(database_url: str) -> Starlette:
+def floor(database_url: str, redis_url: str | None = None) -> Starlette:
     """Return the bare application."""
+    cache = redis.from_url(redis_url or "redis://127.0.0.1")
     engine = create_async_engine(database_url, pool_size=10, max_overflow=10)
     sessions = async_sessionmaker(engine, expire_on_commit=False)
 
@@ -86,6 +91,10 @@ def floor(database_url: str) -> Starlette:
             {"id": row.id, "tenant": row.tenant, "status": row.status, "text": row.text, "body": row.body}
         )
 
+    async def round_trip(_: Request) -> JSONResponse:
+        await cache.get("position")
+        return JSONResponse({"status": "ok"})
+
     async def hello(_: Request) -> JSONResponse:
         return JSONResponse({"status": "ok"})
 
@@ -95,9 +104,15 @@ def floor(database_url: str) -> Starlette:
             await connection.run_sync(Base.metadata.create_all)
         yield
         await engine.dispose()
+        await cache.aclose()
 
     return Starlette(
-        routes=[Route("/insert", insert, methods=["POST"]), Route("/rows/{id}", get), Route("/hello", hello)],
+        routes=[
+            Route("/insert", insert, methods=["POST"]),
+            Route("/rows/{id}", get),
+            Route("/redis", round_trip),
+            Route("/hello", hello),
+        ],
         lifespan=lifespan,
     )
 
@@ -108,7 +123,13 @@ def main() -> None:
     settings = read_settings()
     configure_logs(settings)
     endpoints = (*ENDPOINTS, HELLO)
-    app = floor(settings.database_url) if which == "floor" else http_app(build(settings), endpoints=endpoints)
+    if which == "floor":
+        app: ASGIApp = floor(settings.database_url, settings.redis_url)
+    else:
+        ours = build(settings)
+        app = http_app(ours, lifespan=lambda: beside_requests(ours), endpoints=endpoints)
+    gc.collect()
+    gc.freeze()
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False)
     uvicorn.Server(config).run()
 

@@ -1,8 +1,8 @@
 """Make the recorded input of the demo anew: `python tools/record_demo.py`.
 
 The webhook bodies have the exact shape and escaping of Meta's. The trace is a simulated phone on a real route in Buenos Aires: a
-van in traffic, a fix every 30 seconds with Gaussian noise, some fixes far off with the accuracy to match, and the last
-steps on foot. The seed is fixed, so the same files come out each time.
+van in traffic, a fix every 30 seconds with Gaussian noise, some fixes far off with the accuracy to match, a stop of four minutes, and
+the last street on foot. The seed is fixed, so the same files come out each time.
 """
 
 from __future__ import annotations
@@ -79,12 +79,12 @@ def trace() -> None:
     whole = sum(lengths)
     fixes = []
     done = 0.0
-    for number in range(90):
+    for number in range(120):
         left = whole - done
         motorway = done < 4500
-        red_light = not motorway and chance.random() < 0.3
+        red_light = (not motorway and chance.random() < 0.3) or 50 <= number < 58  # and one long stop at the kerb
         speed = 0.0 if red_light or left <= 0 else chance.uniform(9.0, 14.0) if motorway else chance.uniform(2.5, 8.0)
-        if left < 260:  # parked: the rest on foot
+        if left < 450:  # parked: the rest on foot
             speed = min(1.4, left / 30)
         done = min(whole, done + speed * 30)
         lat, lng = _along(done, lengths)

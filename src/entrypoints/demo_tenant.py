@@ -26,6 +26,7 @@ WABA_ID: Final = "2000000001"
 BUSINESS_PHONE: Final = "+541150000000"
 CUIT: Final = "30712345671"
 SMS_NUMBER: Final = "+541150009999"
+SENDER: Final = "avisos@climatizacion-palermo.example"
 OWNER: Final = "user_irene"
 OWNERS_EMAIL: Final = "irene@climatizacion-palermo.example"
 PEOPLE: Final[Mapping[str, tuple[str, str, str]]] = {
@@ -102,6 +103,8 @@ async def seed(app: App, *, api: str | None = None) -> None:
     )
     await _open_whatsapp(app)
     await _open_twilio(app)
+    await _open_push(app)
+    await _open_mail(app)
     await _open_afip(app)
     if api is not None:
         introduction = {
@@ -178,6 +181,33 @@ async def _open_twilio(app: App) -> None:
         answer = await client.put(
             f"{settings.whatsapp_api_url}/twilio/control/accounts/{sid}",
             json={"auth_token": token, "sender": SMS_NUMBER},
+        )
+        answer.raise_for_status()
+
+
+async def _open_push(app: App) -> None:
+    settings = app.settings
+    if settings.fcm_url is None or not settings.fcm_url.startswith(settings.whatsapp_api_url):
+        return
+    with contextlib.suppress(CuadrillaError):  # one that cannot be read any more is replaced
+        if await app.store.secrets.get(TENANT, "fcm") is not None:
+            return
+    async with httpx2.AsyncClient(timeout=10, trust_env=False) as client:
+        answer = await client.post(
+            f"{settings.fcm_url}/push/control/service-accounts", json={"project_id": "cuadrilla-sandbox"}
+        )
+        answer.raise_for_status()
+    await _keep(app, "fcm", {"service_account": answer.text}, label="cuadrilla-sandbox")
+
+
+async def _open_mail(app: App) -> None:
+    settings, password = app.settings, _derived(app.settings, "smtp:password")[:32]
+    account = {"username": "demo", "password": password, "sender": f"Climatización Palermo <{SENDER}>"}
+    await _keep(app, "smtp", account, label=SENDER)
+    # The mail server may be real where WhatsApp is not; then this account is nobody's.
+    async with httpx2.AsyncClient(timeout=10, trust_env=False) as client:
+        answer = await client.put(
+            f"{settings.whatsapp_api_url}/mail/control/accounts/demo", json={"password": password, "address": SENDER}
         )
         answer.raise_for_status()
 

@@ -47,7 +47,8 @@ class _Server(uvicorn.Server):
 async def serving(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
     """Serve the application beside the block and give its address; port 0 takes a free one. Raise `PortTaken`.
 
-    Leaving the block lets requests finish, for at most five seconds.
+    Leaving the block lets requests finish, for at most five seconds; those that wait for something learn of it from the event in
+    `scope["state"]["ending"]`.
     """
     # Named as TCP, or asyncio would leave Nagle's algorithm on and every second answer would take 40 ms.
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -68,7 +69,7 @@ async def serving(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> As
         lifespan="on",
         timeout_graceful_shutdown=5,
     )
-    server = _Server(config)
+    server, ending = _Server(config), asyncio.Event()
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         while not server.started:
@@ -76,9 +77,11 @@ async def serving(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> As
                 msg = "the application did not start; the log says why"
                 raise RuntimeError(msg)
             await asyncio.sleep(0.01)
+        server.lifespan.state["ending"] = ending
         named = f"[{host}]" if ":" in host else host
         yield f"http://{named}:{listener.getsockname()[1]}"
     finally:
+        ending.set()
         server.should_exit = True
         await task
         listener.close()

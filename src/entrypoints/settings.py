@@ -48,6 +48,12 @@ class Settings:
     whatsapp_api_url: str = "http://127.0.0.1:8001"
     twilio_api_url: str | None = "http://127.0.0.1:8001"
     """Where SMS are sent; None is nowhere."""
+    expo_url: str | None = "http://127.0.0.1:8001"
+    fcm_url: str | None = "http://127.0.0.1:8001"
+    """Where push notifications are sent; None is nowhere."""
+    fcm_token_url: str = "http://127.0.0.1:8001/token"  # noqa: S105 - an address
+    smtp_url: str | None = field(default=None, repr=False)
+    """Where letters are sent; None is the sandbox where there is one, and otherwise nowhere."""
     house_tenant: str | None = "demo"
     """Whose channels send codes to phones that nobody knows, and for tenants without a channel; None is nobody's."""
     afip_wsaa_url: str = "http://127.0.0.1:8001/ws/services/LoginCms"
@@ -56,10 +62,14 @@ class Settings:
     openai_api_key: str = field(default="", repr=False)
     openai_model: str = "gpt-5-mini"
     tiles_url: str | None = None
+    routing_url: str | None = field(default=None, repr=False)
+    """Which engine knows the streets, and where it is; without one the estimate goes by the distance."""
     zone: str = "America/Argentina/Buenos_Aires"
     log_level: str = "info"
     cors_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+    operations_token: str | None = field(default=None, repr=False)
+    """What an operator shows at `/metrics` and for the health of each service; None is nobody in production."""
 
     @property
     def sandboxed(self) -> bool:
@@ -107,7 +117,22 @@ def read_settings(environ: Mapping[str, str] | None = None, *, directory: Path |
         )
     }
     twilio_api_url = text("TWILIO_API_URL", "" if production else sandbox).rstrip("/") or None
-    web = {"PUBLIC_URL": public_url, **outside, **({"TWILIO_API_URL": twilio_api_url} if twilio_api_url else {})}
+    expo_url = text("EXPO_URL", "" if production else sandbox).rstrip("/") or None
+    fcm_url = text("FCM_URL", "" if production else sandbox).rstrip("/") or None
+    fcm_token_url = text("FCM_TOKEN_URL", "https://oauth2.googleapis.com/token" if production else f"{sandbox}/token")
+    optional = {"TWILIO_API_URL": twilio_api_url, "EXPO_URL": expo_url, "FCM_URL": fcm_url}
+    web = {
+        "PUBLIC_URL": public_url,
+        **outside,
+        **{name: value for name, value in optional.items() if value},
+        "FCM_TOKEN_URL": fcm_token_url,
+    }
+    smtp_url = text("SMTP_URL", "") or None
+    if smtp_url and not _is_mail_server(smtp_url):
+        problems.append(
+            "CUADRILLA_SMTP_URL must be smtp://host[:port] or smtps://host[:port]; the log-in is a credential"
+        )
+    routing_url = _engine(text("ROUTING_URL", ""), problems)
     _judge_addresses(database_url, web, production, problems)
     zone, log_level = text("ZONE", "America/Argentina/Buenos_Aires"), text("LOG_LEVEL", "info").lower()
     if not _is_zone(zone):
@@ -123,6 +148,9 @@ def read_settings(environ: Mapping[str, str] | None = None, *, directory: Path |
     cors_origins, trusted_proxies = _outer_world(
         text("CORS_ORIGINS", ""), text("TRUSTED_PROXIES", ""), production, problems
     )
+    operations_token = text("OPERATIONS_TOKEN", "") or None
+    if operations_token and not (len(operations_token) >= 32 and operations_token.isascii()):  # noqa: PLR2004 - as for the other keys
+        problems.append("CUADRILLA_OPERATIONS_TOKEN must have 32 characters or more, all of them ASCII")
     if problems:
         raise BadSettings(problems)
     return Settings(
@@ -140,6 +168,10 @@ def read_settings(environ: Mapping[str, str] | None = None, *, directory: Path |
         public_url=public_url,
         whatsapp_api_url=outside["WHATSAPP_API_URL"],
         twilio_api_url=twilio_api_url,
+        expo_url=expo_url,
+        fcm_url=fcm_url,
+        fcm_token_url=fcm_token_url,
+        smtp_url=smtp_url,
         house_tenant=text("HOUSE_TENANT", "demo" if env == "development" else "") or None,
         afip_wsaa_url=outside["AFIP_WSAA_URL"],
         afip_wsfe_url=outside["AFIP_WSFE_URL"],
@@ -147,10 +179,12 @@ def read_settings(environ: Mapping[str, str] | None = None, *, directory: Path |
         openai_api_key=given.get("OPENAI_API_KEY", ""),
         openai_model=text("OPENAI_MODEL", "gpt-5-mini"),
         tiles_url=text("TILES_URL", "") or None,
+        routing_url=routing_url,
         zone=zone,
         log_level=log_level,
         cors_origins=cors_origins,
         trusted_proxies=trusted_proxies,
+        operations_token=operations_token,
     )
 
 
@@ -173,6 +207,24 @@ def _scheme(url: str) -> str:
         return urlsplit(url).scheme if urlsplit(url).hostname else ""
     except ValueError:
         return ""
+
+
+def _is_mail_server(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 25
+    except ValueError:
+        return False
+    plain = parts.path in {"", "/"} and not parts.query and "@" not in parts.netloc
+    return parts.scheme in {"smtp", "smtps"} and bool(parts.hostname) and port > 0 and plain
+
+
+def _engine(url: str, problems: list[str]) -> str | None:
+    """Return which routing engine stands where, as in `osrm+https://routes.example`, if one does."""
+    kind, _, address = url.partition("+")
+    if url and not (kind in {"osrm", "valhalla"} and _scheme(address) in {"http", "https"}):
+        problems.append("CUADRILLA_ROUTING_URL must begin with osrm+ or valhalla+ and http:// or https://")
+    return url or None
 
 
 def _outer_world(

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from core.kernel.time import Clock
 from entrypoints.demo_tenant import seed
@@ -41,6 +41,7 @@ async def running(settings: Settings, *, clock: Clock = now) -> AsyncIterator[Ru
             wsaa, wsfe = afip_descriptions()
             outside = sandbox_app(wsaa_wsdl=wsaa, wsfe_wsdl=wsfe, var=settings.var, clock=clock)
             sandbox = await stack.enter_async_context(serving(outside, port=settings.sandbox_port))
+            settings = evolve(settings, smtp_url=settings.smtp_url or outside.state.smtp_url)
         app = build(settings, clock=clock)
         web = http_app(app, lifespan=lambda: working(app))
         api = await stack.enter_async_context(serving(web, host=settings.host, port=settings.port))

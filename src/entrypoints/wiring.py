@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import partial
 from importlib import resources
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
@@ -26,6 +28,7 @@ from adapters.bridge import (
     RegisteredClients,
     ReportedArrivals,
 )
+from adapters.bridge.offline import ClientsInside, KnownPeople, TrackedPositions, VisitsInside
 from adapters.crypto import (
     Argon2Passwords,
     AuthenticatorApp,
@@ -38,10 +41,12 @@ from adapters.crypto import (
     new_code,
     new_id,
 )
+from adapters.email import MailAccount, SmtpLetters
 from adapters.llm.extractor import SpanishExtractor
 from adapters.media import FileMedia
 from adapters.memory import (
     MemoryBuffer,
+    MemoryKnownLogIns,
     MemoryLimiter,
     MemoryMedia,
     MemoryOtpStore,
@@ -50,8 +55,10 @@ from adapters.memory import (
 )
 from adapters.pdf import TypstPrinter
 from adapters.phones import normaliser
+from adapters.push import ExpoPush, FcmPush, ServiceAccount
+from adapters.routing import engine_at
 from adapters.sql import SqlSealed, SqlStore, Turned, pending, upgrade
-from adapters.twilio import TwilioAccount, TwilioSms
+from adapters.twilio import STATUSES, TwilioAccount, TwilioApi, TwilioSms, TwilioTexts, is_signed
 from adapters.whatsapp import (
     Graph,
     WhatsAppAccount,
@@ -77,29 +84,33 @@ from core.identity import (
     Sessions,
     Tenants,
 )
-from core.identity.ports import Digest, OtpStore
+from core.identity.ports import Digest, KnownLogIns, OtpStore
 from core.invoicing import Invoicing
 from core.jobs import Jobs
-from core.kernel.errors import NotFound, Unavailable
+from core.kernel.errors import CuadrillaError, NotFound, Unavailable
 from core.kernel.ports import IdempotencyKeys, NewId, RateLimiter
 from core.kernel.time import Clock
 from core.messaging import AggregationRules, Messaging
 from core.messaging.ports import LanguageModel, MessageBuffer
-from core.notifications import Notifications
+from core.notifications import Choices, Notifications
+from core.notifications.ports import Channel, PushService
+from core.offline import Offline
 from core.reactions import (
     Publish,
     Reactor,
     Relay,
     Telling,
     WhenAJobMoves,
+    WhenALogInEnds,
     WhenAnInvoiceIsIssued,
     WhenANotificationIsQueued,
     WhenATripMoves,
     WhenSomebodyWrites,
     reactions_to_facts,
 )
-from core.tracking import Tracking
+from core.tracking import Point, Tracking
 from core.tracking.ports import Positions
+from entrypoints.examination import Check, Warned
 from entrypoints.settings import Settings
 
 Store = SqlStore | MemoryStore
@@ -107,9 +118,12 @@ Rotation: TypeAlias = Turned
 """How far the encryption keys have been turned."""
 WHATSAPP: Final = "whatsapp:"
 TWILIO: Final = "twilio"
+EXPO, FCM, SMTP = "expo", "fcm", "smtp"
 AFIP: Final = "afip"
 CERTIFICATE_WARNING: Final = 30
-"""Days before its end from which `doctor` warns of a certificate."""
+"""Days before its end from which a certificate is warned of."""
+STREET: Final = (Point(-34.6037, -58.3816), Point(-34.6083, -58.3712))
+"""Two places that a routing engine is asked about to see whether it answers, be they on its map or not."""
 ACCOUNTS_LIFE: Final = 15.0
 """Seconds for which a process remembers the channels; a new secret works everywhere within that time."""
 
@@ -148,6 +162,17 @@ class WhatsAppDoor:
     def forget(self) -> None:
         """Read the accounts anew at the next use."""
         self._remembered.clear()
+
+
+@frozen
+class TwilioDoor:
+    """What the webhook needs of the Twilio adapter: whose account a tenant's messages go out from, and Twilio's signature."""
+
+    account_of: Callable[[str | None], Awaitable[TwilioAccount]]
+    address: str
+    """What Twilio calls: it signs the address, so it is not taken from the request."""
+    is_signed: Callable[..., bool] = is_signed
+    statuses: Mapping[str, str] = field(factory=lambda: STATUSES)
 
 
 @frozen
@@ -193,16 +218,20 @@ class App:
     tracking: Tracking
     invoicing: Invoicing
     notifications: Notifications
+    offline: Offline
+    choices: Choices
+    """How people want to be told, and their phones."""
     reactor: Reactor
     relay_to: Callable[[Publish], Relay]
     whatsapp: WhatsAppDoor
+    twilio: TwilioDoor
     limiter: RateLimiter = field(repr=False)
     idempotency: IdempotencyKeys = field(repr=False)
     console_digest: Digest = field(repr=False)
     """For what the console's forms carry, under a key of its own."""
     closing: tuple[Callable[[], Awaitable[None]], ...] = field(repr=False)
-    checks: Mapping[str, Callable[[], Awaitable[str]]] = field(repr=False)
-    """For `doctor`: each configured service by name; a check returns a line or raises."""
+    checks: Mapping[str, Check] = field(repr=False)
+    """Each configured service by name, for `entrypoints.examination`."""
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[App]:
@@ -229,11 +258,14 @@ def build(settings: Settings, *, clock: Clock = now, new_id: NewId = new_id) -> 
     store = _store(settings, vault, clock, new_id)
     rules = AggregationRules()
     otp_rules = OtpRules()
-    buffer, positions, limiter, codes, closing, checks = _volatile(settings, rules, otp_rules, clock)
+    buffer, positions, known, limiter, codes, closing, checks = _volatile(settings, rules, otp_rules, clock)
     whatsapp = WhatsAppDoor(store.secrets)
     graph = Graph(settings.whatsapp_api_url)
     channel = WhatsAppChannel(graph, accounts=whatsapp.account_of)
-    phones, sms = _phones(settings, store, whatsapp, graph)
+    accounts = Accounts(store.secrets, settings.house_tenant)
+    twilio = TwilioApi(settings.twilio_api_url or "")
+    phones = _phones(settings, store, whatsapp=whatsapp, graph=graph, twilio=twilio, accounts=accounts)
+    outlets = _outlets(settings, channel, twilio, accounts, clock)
 
     async def afip_credentials(tenant: str) -> AfipCredentials:
         values = await store.secrets.get(tenant, AFIP)
@@ -262,6 +294,7 @@ def build(settings: Settings, *, clock: Clock = now, new_id: NewId = new_id) -> 
         new_bearer,
         clock,
         new_id,
+        known=known,
     )
     machines = Machines(store.begin, store.service_tokens, new_bearer, clock, new_id)
     older = tuple(keyed_digest(derived_key(each, "digest")) for each in settings.old_secret_keys)
@@ -305,14 +338,17 @@ def build(settings: Settings, *, clock: Clock = now, new_id: NewId = new_id) -> 
         new_id,
     )
     messaging = Messaging(store.begin, store.inbox, buffer, model, local_day, clock, new_id, rules)
+    routes = None if settings.routing_url is None else engine_at(settings.routing_url)
     tracking = Tracking(
         store.begin,
         store.sessions,
         positions,
+        store.history,
         DescribedVisits(store.directory, store.jobs),
         link_token(settings.secret_key),
         clock,
         new_id,
+        routes=routes,
     )
     invoicing = Invoicing(
         store.begin,
@@ -327,7 +363,19 @@ def build(settings: Settings, *, clock: Clock = now, new_id: NewId = new_id) -> 
         turn=_patience,
         trail=store.trail,
     )
-    notifications = Notifications(store.begin, store.deliveries, channel, InvoiceDocuments(invoicing), clock, new_id)
+    notifications = Notifications(
+        store.begin,
+        store.deliveries,
+        outlets.channels,
+        InvoiceDocuments(invoicing),
+        _zone_named,
+        clock,
+        new_id,
+        outlets.push,
+        outlets.link_to,
+        random.SystemRandom().random,
+    )
+    choices = Choices(store.begin, _zone_named, clock, new_id)
     telling = Telling(notifications, customers, identity, _zone_named)
     reactions = reactions_to_facts(
         messages=WhenSomebodyWrites(messaging, customers, jobs, notifications),
@@ -335,6 +383,7 @@ def build(settings: Settings, *, clock: Clock = now, new_id: NewId = new_id) -> 
         trips=WhenATripMoves(jobs, tracking, telling),
         invoices=WhenAnInvoiceIsIssued(jobs, telling),
         notifications=WhenANotificationIsQueued(notifications),
+        log_ins=WhenALogInEnds(known, choices),
     )
     outbox = store.outbox
     return App(
@@ -359,19 +408,40 @@ def build(settings: Settings, *, clock: Clock = now, new_id: NewId = new_id) -> 
         tracking=tracking,
         invoicing=invoicing,
         notifications=notifications,
+        offline=Offline(
+            store.begin,
+            store.feed,
+            VisitsInside(jobs),
+            ClientsInside(customers),
+            TrackedPositions(tracking),
+            KnownPeople(store.directory, _zone_named),
+            clock,
+        ),
+        choices=choices,
         reactor=Reactor(outbox, reactions),
         relay_to=lambda publish: Relay(outbox, publish, reactions, clock),
         whatsapp=whatsapp,
+        twilio=TwilioDoor(accounts.twilio, _twilio_calls(settings)),
         limiter=limiter,
         idempotency=store.idempotency,
         console_digest=keyed_digest(derived_key(settings.secret_key, "console")),
-        closing=(store.close, *closing, graph.close, sms.close, close_model),
+        closing=(
+            store.close,
+            *closing,
+            graph.close,
+            twilio.close,
+            *outlets.closing,
+            close_model,
+            *(() if routes is None else (routes.close,)),
+        ),
         checks={
             "database": store.examined if isinstance(store, SqlStore) else _said(store.ping, "answers"),
             **checks,
             **({} if settings.broker_url is None else {"broker": _broker_answers(settings.broker_url)}),
             "whatsapp": _said(graph.ping, settings.whatsapp_api_url),
-            **({"twilio": _said(sms.ping, settings.twilio_api_url)} if settings.twilio_api_url else {}),
+            **({"twilio": _said(twilio.ping, settings.twilio_api_url)} if settings.twilio_api_url else {}),
+            **outlets.checks,
+            **({} if routes is None else {"routing": _said(partial(routes.travel_time, *STREET), "answers")}),
             "afip": _said(authority.ping, settings.afip_wsfe_url),
             "afip_certificates": _certificates(store, clock),
         },
@@ -389,16 +459,26 @@ def _volatile(
 ) -> tuple[
     MessageBuffer,
     Positions,
+    KnownLogIns,
     RateLimiter,
     OtpStore,
     tuple[Callable[[], Awaitable[None]], ...],
-    dict[str, Callable[[], Awaitable[str]]],
+    dict[str, Check],
 ]:
     if settings.redis_url is None:
-        return MemoryBuffer(rules), MemoryPositions(clock), MemoryLimiter(), MemoryOtpStore(otp_rules), (), {}
+        return (
+            MemoryBuffer(rules),
+            MemoryPositions(clock),
+            MemoryKnownLogIns(clock),
+            MemoryLimiter(),
+            MemoryOtpStore(otp_rules),
+            (),
+            {},
+        )
     from adapters.redis import (  # noqa: PLC0415 - only where it is used
         RedisBuffer,
         RedisConnection,
+        RedisKnownLogIns,
         RedisLimiter,
         RedisOtpStore,
         RedisPositions,
@@ -408,6 +488,7 @@ def _volatile(
     return (
         RedisBuffer(connection, rules),
         RedisPositions(connection),
+        RedisKnownLogIns(connection),
         RedisLimiter(connection, MemoryLimiter()),
         RedisOtpStore(connection, otp_rules),
         (connection.close,),
@@ -415,7 +496,44 @@ def _volatile(
     )
 
 
-def _phones(settings: Settings, store: Store, whatsapp: WhatsAppDoor, graph: Graph) -> tuple[Phones, TwilioSms]:
+@frozen
+class Accounts:
+    """The tenants' accounts outside; who has none of their own sends from the house's."""
+
+    _secrets: Any
+    _house: str | None
+
+    async def twilio(self, tenant: str | None) -> TwilioAccount:
+        """Return where a tenant's SMS go out from; raise `NotFound`."""
+        return TwilioAccount(**await self._kept(tenant, TWILIO, "SMS channel"))
+
+    async def mail(self, tenant: str) -> MailAccount:
+        """Return what a tenant's letters come from; raise `NotFound`."""
+        return MailAccount(**await self._kept(tenant, SMTP, "mail account"))
+
+    async def expo(self, tenant: str) -> str | None:
+        """Return the access token of a tenant's Expo project; None where none is asked for."""
+        try:
+            return (await self._kept(tenant, EXPO, "Expo project"))["access_token"]
+        except NotFound:
+            return None
+
+    async def fcm(self, tenant: str) -> ServiceAccount:
+        """Return a tenant's service account; raise `NotFound` or `Invalid`."""
+        return ServiceAccount.from_json((await self._kept(tenant, FCM, "Firebase project"))["service_account"])
+
+    async def _kept(self, tenant: str | None, purpose: str, what: str) -> Mapping[str, str]:
+        for each in dict.fromkeys(each for each in (tenant, self._house) if each):
+            values: Mapping[str, str] | None = await self._secrets.get(each, purpose)
+            if values is not None:
+                return values
+        msg = f"{tenant or 'the house'} has no {what}"
+        raise NotFound(msg)
+
+
+def _phones(
+    settings: Settings, store: Store, *, whatsapp: WhatsAppDoor, graph: Graph, twilio: TwilioApi, accounts: Accounts
+) -> Phones:
     """Return the ways to phones; codes of tenants without a channel of their own go out from the house's."""
     house = settings.house_tenant
 
@@ -426,22 +544,61 @@ def _phones(settings: Settings, store: Store, whatsapp: WhatsAppDoor, graph: Gra
             return await whatsapp.account_of(house or "")
 
     async def twilio_of(tenant: str | None) -> TwilioAccount:
-        # Without an address nobody has a way to send.
-        for each in dict.fromkeys(each for each in (tenant, house) if each and settings.twilio_api_url):
-            values = await store.secrets.get(each, TWILIO)
-            if values is not None:
-                return TwilioAccount(**values)
-        msg = f"{tenant or 'the house'} has no SMS channel"
-        raise NotFound(msg)
+        if settings.twilio_api_url is None:
+            msg = "without an address nobody has a way to send"
+            raise NotFound(msg)
+        return await accounts.twilio(tenant)
 
-    sms = TwilioSms(settings.twilio_api_url or "", twilio_of)
-    phones = Phones(
+    return Phones(
         normalise=normaliser(mobile=True),
         whatsapp=WhatsAppCodes(graph, whatsapp_of),
-        sms=sms,
+        sms=TwilioSms(twilio, twilio_of),
         delivered=ReportedArrivals(store.inbox, arrivals, house),
     )
-    return phones, sms
+
+
+@frozen(kw_only=True)
+class Outlets:
+    """The ways to people that the settings name."""
+
+    channels: Mapping[str, Channel]
+    push: Mapping[str, PushService]
+    link_to: Callable[[str], str]
+    closing: tuple[Callable[[], Awaitable[None]], ...]
+    checks: Mapping[str, Check]
+
+
+def _outlets(
+    settings: Settings, whatsapp: WhatsAppChannel, twilio: TwilioApi, accounts: Accounts, clock: Clock
+) -> Outlets:
+    def link_to(token: str) -> str:
+        return f"{settings.public_url}/track/{token}"
+
+    channels: dict[str, Channel] = {"whatsapp": whatsapp}
+    push: dict[str, PushService] = {}
+    closing: list[Callable[[], Awaitable[None]]] = []
+    checks: dict[str, Check] = {}
+    if settings.twilio_api_url:
+        channels["sms"] = TwilioTexts(twilio, accounts.twilio, link_to, _twilio_calls(settings))
+    if settings.smtp_url:
+        letters = SmtpLetters(settings.smtp_url, accounts.mail, link_to, clock)
+        channels["email"] = letters
+        checks["smtp"] = _said(letters.ping, settings.smtp_url)
+    if settings.expo_url:
+        expo = ExpoPush(settings.expo_url, accounts.expo)
+        push["expo"] = expo
+        closing.append(expo.close)
+        checks["expo"] = _said(expo.ping, settings.expo_url)
+    if settings.fcm_url:
+        fcm = FcmPush(settings.fcm_url, settings.fcm_token_url, accounts.fcm, clock)
+        push["fcm"] = fcm
+        closing.append(fcm.close)
+        checks["fcm"] = _said(fcm.ping, settings.fcm_url)
+    return Outlets(channels=channels, push=push, link_to=link_to, closing=tuple(closing), checks=checks)
+
+
+def _twilio_calls(settings: Settings) -> str:
+    return f"{settings.public_url}/webhooks/twilio"
 
 
 def _language_model(settings: Settings) -> tuple[LanguageModel, Callable[[], Awaitable[None]]]:
@@ -461,26 +618,30 @@ async def _patience(waited: int) -> bool:
     return True
 
 
-def _certificates(store: Store, clock: Clock) -> Callable[[], Awaitable[str]]:
-    """Say when the next of the tenants' certificates expires; one that has expired is a failure."""
+def _certificates(store: Store, clock: Clock) -> Check:
+    """Say which of the tenants' certificates expire soon; one that has expired, or is none, is a failure."""
 
     async def check() -> str:
-        ends = {
-            tenant: valid_until(AfipCredentials(**values)) - clock()
-            for tenant, _, values in await store.secrets.all(AFIP)
-        }
-        if expired := sorted(tenant for tenant, left in ends.items() if left <= timedelta()):
-            msg = f"the AFIP certificate of {', '.join(expired)} has expired: ask for a new one"
-            raise Unavailable(msg)
-        soon = sorted((left.days, tenant) for tenant, left in ends.items() if left.days < CERTIFICATE_WARNING)
-        if soon:
-            return "WARNING: expires soon: " + ", ".join(f"{tenant} in {days} days" for days, tenant in soon)
-        return f"{len(ends)} valid for {CERTIFICATE_WARNING} days and more"
+        left: dict[str, timedelta] = {}
+        broken: dict[str, str] = {}
+        for tenant, _, values in await store.secrets.all(AFIP):
+            try:
+                left[tenant] = valid_until(AfipCredentials(**values)) - clock()
+            except CuadrillaError:
+                broken[tenant] = "cannot be read"
+        over = {tenant: "has expired: ask for a new one" for tenant, rest in left.items() if rest <= timedelta()}
+        soon = sorted(
+            (rest.days, tenant) for tenant, rest in left.items() if timedelta() < rest < timedelta(CERTIFICATE_WARNING)
+        )
+        warning = "expires soon: " + ", ".join(f"{tenant} in {days} days" for days, tenant in soon)
+        if lines := [f"the AFIP certificate of {tenant} {why}" for tenant, why in sorted({**broken, **over}.items())]:
+            raise Unavailable("; ".join([*lines, warning] if soon else lines))
+        return Warned(f"WARNING: {warning}") if soon else f"{len(left)} valid for {CERTIFICATE_WARNING} days and more"
 
     return check
 
 
-def _said(ping: Callable[[], Awaitable[object]], line: str) -> Callable[[], Awaitable[str]]:
+def _said(ping: Callable[[], Awaitable[object]], line: str) -> Check:
     async def check() -> str:
         await ping()
         return line
@@ -488,7 +649,7 @@ def _said(ping: Callable[[], Awaitable[object]], line: str) -> Callable[[], Awai
     return check
 
 
-def _broker_answers(url: str) -> Callable[[], Awaitable[str]]:
+def _broker_answers(url: str) -> Check:
     async def check() -> str:
         if urlsplit(url).scheme in {"redis", "rediss"}:
             from adapters.redis import RedisConnection  # noqa: PLC0415 - only where it is used

@@ -18,7 +18,9 @@ from adapters.bridge import (
 )
 from adapters.memory import MemoryStore
 from core.customers import CustomerNotFound
+from core.customers.model import DOCUMENT_TYPES, VAT_CONDITIONS
 from core.identity import Tenant, User
+from core.invoicing.voucher import DOCUMENT_TYPE, RECEIVER_CONDITION
 from core.jobs import JobNotFound
 from core.kernel.errors import Conflict, NotFound
 from core.kernel.money import Line
@@ -115,6 +117,11 @@ async def test_a_visit_is_described_with_what_the_customer_may_know(store: Memor
         "+541150000000",
         "Av. Corrientes 1234",
     )
+
+
+def test_invoicing_knows_every_condition_and_document_that_a_customer_may_have() -> None:
+    assert set(VAT_CONDITIONS) == set(RECEIVER_CONDITION)
+    assert set(DOCUMENT_TYPES) == set(DOCUMENT_TYPE)
 
 
 class Printed:

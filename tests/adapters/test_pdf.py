@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
 import subprocess
 import sys
@@ -13,11 +14,11 @@ from typing import Any
 
 import pypdf
 import pytest
-import segno
 from attrs import evolve
 
 from adapters.pdf import TypstPrinter
-from adapters.pdf.printer import MASK, SYMBOLS, _lines, amount, clean, percent, plain, render
+from adapters.pdf.printer import SYMBOLS, _lines, amount, clean, percent, plain, render
+from adapters.pdf.qr import modules
 from core.invoicing import Authorisation, Invoice, NotIssued, Receiver, qr_text
 from core.kernel.money import Line, RateTotal, totals
 from tests.adapters.afip_bench import COMPANY, SOMEBODY, an_invoice
@@ -32,8 +33,8 @@ def issued(**wanted: Any) -> Invoice:
     return an_invoice(42, **wanted).issue(Authorisation(cae="71234567890123", expires_on=date(2026, 11, 30)), at=NOW)
 
 
-async def printed(invoice: Invoice, *, sandbox: bool = False) -> pypdf.PdfReader:
-    pdf = await TypstPrinter(sandbox=sandbox).print(invoice, qr_text=qr_text(invoice))
+async def printed(invoice: Invoice, *, sandbox: bool = False, copy: str = "original") -> pypdf.PdfReader:
+    pdf = await TypstPrinter(sandbox=sandbox).print(invoice, qr_text=qr_text(invoice), copy=copy)
     return pypdf.PdfReader(io.BytesIO(pdf), strict=True)
 
 
@@ -144,6 +145,82 @@ async def test_a_long_list_goes_on_with_its_head_and_loses_no_line() -> None:
     assert sum("Importe total" in text for text in pages) == 1
 
 
+FORTY = tuple(
+    Line(
+        description=f"Trabajo {n:03} con una descripción que ocupa más de un renglón, como las que dictan los técnicos al terminar",
+        quantity=Decimal("1.5"),
+        unit_price=Decimal("123456789012.34"),
+        discount=Decimal("12.5"),
+    )
+    for n in range(1, 41)
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "condition", "receiver", "title"),
+    [
+        ("invoice", "responsable_inscripto", COMPANY, "Factura A 001"),
+        ("invoice", "responsable_inscripto", ANA, "Factura B 006"),
+        ("invoice", "monotributo", ANA, "Factura C 011"),
+        ("credit_note", "responsable_inscripto", COMPANY, "Nota de crédito A 003"),
+    ],
+)
+async def test_every_page_of_a_long_one_says_what_it_belongs_to(
+    kind: str, condition: str, receiver: Receiver, title: str
+) -> None:
+    rate = Decimal(0) if condition == "monotributo" else Decimal(21)
+    lines = tuple(evolve(each, vat_rate=rate) for each in FORTY)
+    invoice = issued(issuer_condition=condition, receiver=evolve(receiver, name="Muy larga " * 30), lines=lines)
+    invoice = evolve(invoice, kind=kind, corrects=() if kind == "invoice" else (corrected(),))
+    reader = await printed(invoice)
+    pages = [re.sub(r"\s+", " ", page.extract_text()) for page in reader.pages]
+    name, letter, code = title.rsplit(" ", 2)
+    assert len(pages) > 1
+    for number, text in enumerate(pages, 1):
+        for wanted in (
+            "ORIGINAL",
+            f" {letter} ",
+            invoice.issuer.name,
+            invoice.issuer.cuit,
+            "00001",
+            "00000042",
+            "20/11/2026",
+        ):
+            assert wanted in text
+        for wanted in (
+            f"COD. {code}",
+            receiver.document_number,
+            "Muy larga",
+            "Comprobante autorizado",
+            "CAE N° 71234567890123",
+        ):
+            assert wanted in text
+        assert name.lower() in text.lower()
+        assert (f"Continúa en la página {number + 1}" in text) == (number < len(pages))
+        assert ("Importe total" in text) == (number == len(pages))
+        assert ("Condición frente al IVA" in text) == (number == 1)
+    assert re.findall(r"Trabajo (\d{3})", "".join(pages)) == [f"{n:03}" for n in range(1, 41)]
+    assert f"$ {amount(invoice.totals.total)}" in pages[-1]
+    assert ("IVA Contenido" in pages[-1]) == (letter == "B")
+
+
+async def test_a_copy_is_marked_and_counts_its_own_pages() -> None:
+    invoice = issued(receiver=COMPANY, lines=FORTY)
+    alone = [page.extract_text() for page in (await printed(invoice, copy="duplicate")).pages]
+    assert all("DUPLICADO" in text and "ORIGINAL" not in text for text in alone)
+    both = [page.extract_text() for page in (await printed(invoice, copy="both")).pages]
+    originals = [page.extract_text() for page in (await printed(invoice)).pages]
+    assert both == [*originals, *alone]
+    assert [re.findall(r"Página \d de \d", text) for text in both] == [["Página 1 de 2"], ["Página 2 de 2"]] * 2
+
+
+async def test_what_is_due_later_is_sold_on_credit() -> None:
+    at_once = issued(receiver=COMPANY)
+    later = evolve(at_once, terms=evolve(at_once.terms, due_on=date(2026, 12, 20)))
+    assert "Condición de venta Contado" in await text_of(at_once)
+    assert "Condición de venta Cuenta corriente" in await text_of(later)
+
+
 HOSTILE = [
     '#set page(fill: red) *bold* _it_ `raw` $x^2$ <label> @ref [a] ] #panic("x")',
     "= Heading\n- list\n// comment /* more",
@@ -234,7 +311,14 @@ async def test_everything_beside_the_taxed_is_named() -> None:
 
 async def test_foreign_money_and_a_credit_invoice_say_how_they_are_paid() -> None:
     for name, wanted in (
-        ("dollars", ("Moneda y cotización USD 1 = $ 1500,25", "Importe total US$ 1.210,00")),
+        (
+            "dollars",
+            (
+                "Moneda y cotización USD 1 = $ 1500,25",
+                "Importe total US$ 1.210,00",
+                "al tipo de cambio consignado, es de $ 1.815.302,50.",
+            ),
+        ),
         (
             "a credit invoice",
             (
@@ -266,9 +350,9 @@ def test_the_tax_of_a_note_that_is_given_to_the_cent_is_in_its_rows() -> None:
 @pytest.mark.parametrize("receiver", [ANA, COMPANY], ids=["B", "A"])
 async def test_the_qr_code_is_that_of_the_text_module_by_module(receiver: Receiver) -> None:
     invoice = issued(receiver=receiver)
-    wanted = segno.make(qr_text(invoice), error="m", micro=False, mask=MASK)
+    wanted = modules(qr_text(invoice))
     reader = await printed(invoice)
-    assert _modules(reader, len(wanted.matrix)) == [[bool(each) for each in row] for row in wanted.matrix]
+    assert _modules(reader, len(wanted)) == [[each == "1" for each in row] for row in wanted]
 
 
 def _modules(reader: pypdf.PdfReader, size: int) -> list[list[bool]]:
@@ -285,16 +369,26 @@ def _modules(reader: pypdf.PdfReader, size: int) -> list[list[bool]]:
     return modules
 
 
+def everything() -> list[str]:
+    """Print what AFIP takes and a long list, with both copies, and return what each document's bytes come to."""
+    submitted = [each.submit(number=1, issued_on=TODAY, at=NOW) for each in TAKEN.values()]
+    yes = Authorisation(cae="71234567890123", expires_on=TODAY)
+    return [
+        hashlib.sha256(render(each, qr_text=qr_text(each), sandbox=place % 2 == 0, copy="both")).hexdigest()
+        for place, each in enumerate(
+            [*(each.issue(yes, at=NOW) for each in submitted), issued(receiver=ANA, lines=FORTY)]
+        )
+    ]
+
+
 def test_the_same_invoice_is_the_same_bytes_in_every_process() -> None:
-    invoice = issued(receiver=ANA)
-    here = render(invoice, qr_text=qr_text(invoice), sandbox=False)
-    assert render(invoice, qr_text=qr_text(invoice), sandbox=False) == here
-    program = (
-        "import hashlib; from tests.adapters.test_pdf import ANA, issued, qr_text, render; i = issued(receiver=ANA);"
-        "print(hashlib.sha256(render(i, qr_text=qr_text(i), sandbox=False)).hexdigest())"
-    )
-    there = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    assert there.stdout.strip() == hashlib.sha256(here).hexdigest()
+    here = everything()
+    assert len(here) == len(TAKEN) + 1
+    assert everything() == here
+    program = "from tests.adapters.test_pdf import everything; print(*everything())"
+    elsewhere = {**os.environ, "TZ": "Asia/Tokyo", "LC_ALL": "C", "PYTHONHASHSEED": "7", "RAYON_NUM_THREADS": "1"}
+    there = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, env=elsewhere)
+    assert there.stdout.split() == here
 
 
 async def test_without_a_cae_nothing_is_printed() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from adapters.phones import normaliser
 from core.kernel.errors import CuadrillaError, Invalid
-from core.kernel.phone import e164
+from core.kernel.numbers import e164
 
 normalise = normaliser()
 

@@ -32,6 +32,9 @@ from core.identity.model import RefreshToken
 from core.invoicing.ports import Exchange
 from core.kernel.actor import Actor
 from core.kernel.errors import Invalid, Unavailable
+from core.notifications import Preferences
+from core.offline import Item, Outcome
+from core.tracking import Fix, Point, Recorded
 from tests import servers
 from tests.adapters.sql_bench import stores
 from tests.contracts.samples import (
@@ -42,6 +45,7 @@ from tests.contracts.samples import (
     a_batch,
     a_customer,
     a_delivery,
+    a_device,
     a_job,
     a_message,
     a_session,
@@ -53,7 +57,9 @@ from tests.contracts.samples import (
 HERE: Final = Origin("corr_1", ip="203.0.113.7", agent="Firefox")
 WALLED: Final = sorted(TENANT_COLUMNS)
 READS_ALL: Final = {
+    "deliveries": {"due"},  # periodic, for everybody
     "directory": {"bearer", "tenants"},  # whose token it is, is the question; an operator's list
+    "history": {"add", "prune"},  # positions of several tenants are written together; periodic
     "idempotency": {"tidy"},  # keys whose life is over, whoever's
     "identity": {"by_login", "enrolled", "by_hash"},  # whoever logs in says no tenant
     "invoices": {"unanswered"},  # periodic, for everybody
@@ -61,7 +67,7 @@ READS_ALL: Final = {
     "outbox": {"unsent", "overdue", "finish", "get"},  # the relay, and the reactor's look at a message that is an id
     "sealing": {"_turn", "_pages"},  # keys are changed for everybody
     "secrets": {"all"},  # whose webhook it is, is the question
-    "sessions": {"by_token"},  # a customer's link says no tenant
+    "sessions": {"by_token", "overdue"},  # a customer's link says no tenant; periodic, for everybody
 }
 """The methods that may see all tenants' rows: a new one has to be argued for."""
 
@@ -104,6 +110,8 @@ async def fill(store: SqlStore, tenant: str) -> None:
         at=NOW,
         expires_at=NOW + timedelta(days=1),
     )
+    fix = Fix(point=Point(-34.6, -58.4), recorded_at=NOW, received_at=NOW)
+    await store.history.add([Recorded(tenant=tenant, session_id="trip_1", job_id="job_1", phone="", fix=fix)])
     async with store.begin(acting_for(tenant)) as tx:
         await tx.customers.save(a_customer(tenant=tenant, identities=("whatsapp:1",)))
         await tx.jobs.save(a_job(tenant=tenant))
@@ -111,10 +119,17 @@ async def fill(store: SqlStore, tenant: str) -> None:
         await tx.sessions.save(a_session(tenant=tenant, token_hash=f"link of {tenant}"))
         await tx.invoices.save(an_invoice(tenant=tenant))
         await tx.deliveries.save(a_delivery(tenant=tenant))
+        await tx.preferences.save(Preferences(tenant=tenant, id="user_1"))
+        await tx.devices.save(a_device(tenant=tenant))
         await tx.accounts.save(account)
         await tx.log_ins.save(opened)
         await tx.service_tokens.save(machine)
         await tx.credentials.put(tenant, "afip", {"a": "b"}, label="", at=NOW)
+        await tx.phone_records.save(
+            Item(tenant=tenant, kind="line_items", id="li-1", job_id="job_1", place=0, values={})
+        )
+        outcome = Outcome(id="op-1", table="jobs", record="job_1", result="applied")
+        await tx.operations.keep(tenant, "user_1", "f", outcome, at=NOW)
     reaction = Actor(
         tenant=tenant, id="r", role="service", correlation="corr_1", causation=f"fact_of_{tenant}", reaction="r"
     )

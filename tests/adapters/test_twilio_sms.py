@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from adapters.twilio import TwilioAccount, TwilioSms
+from adapters.twilio import TwilioAccount, TwilioApi, TwilioSms
 from adapters.twilio.sms import TEXT
 from core.identity.ports import CodeDoubtful, CodeRefused
 from core.kernel.errors import Unavailable
@@ -55,15 +55,23 @@ async def sms_over(url: str, account: TwilioAccount = ACCOUNT, *, patience: floa
     async def account_of(_: str | None) -> TwilioAccount:
         return account
 
-    sms = TwilioSms(url, account_of, client=httpx2.AsyncClient(timeout=60, trust_env=False), patience=patience)
-    yield sms
-    await sms.close()
+    api = TwilioApi(url, client=httpx2.AsyncClient(timeout=60, trust_env=False), patience=patience)
+    yield TwilioSms(api, account_of)
+    await api.close()
+
+
+async def ping(url: str) -> None:
+    api = TwilioApi(url)
+    try:
+        await api.ping()
+    finally:
+        await api.close()
 
 
 async def test_a_code_is_one_short_message_from_the_account_s_number(twilio: Twilio) -> None:
     async with sms_over(twilio.url) as sms:
         sid = await sms.send(tenant=None, phone=PHONE, code="482913")
-        await sms.ping()
+    await ping(twilio.url)
     (text,) = await twilio.texts()
     assert text == {"sid": sid, "from": ACCOUNT.sender, "to": PHONE, "body": TEXT.format("482913")}
     assert _segments(text["body"]) == 1
@@ -134,12 +142,13 @@ async def test_what_an_answer_means_is_decided_by_its_numbers_and_its_words_are_
 
 
 async def test_nobody_at_the_address_took_nothing_and_silence_is_a_doubt() -> None:
-    async with sms_over(f"http://127.0.0.1:{free_port()}") as sms:
+    url = f"http://127.0.0.1:{free_port()}"
+    async with sms_over(url) as sms:
         with pytest.raises(Unavailable) as failure:
             await sms.send(tenant=None, phone=PHONE, code="482913")
         assert type(failure.value) is Unavailable
         with pytest.raises(Unavailable):
-            await sms.ping()
+            await ping(url)
 
     async def silent(request: Request) -> Response:
         while not await request.is_disconnected():  # noqa: ASYNC110 - nobody tells

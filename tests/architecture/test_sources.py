@@ -19,6 +19,7 @@ FIVE: Final = {"__init__", "events", "model", "ports", "service"}
 CONCEPTS: Final = {
     "invoicing": {
         "authorising",
+        "doubt",
         "explanations",
         "notes",
         "outcome",
@@ -29,8 +30,9 @@ CONCEPTS: Final = {
         "voucher",
     },
     "messaging": {"aggregation"},
-    "notifications": {"templates"},
-    "tracking": {"eta", "geo"},
+    "notifications": {"devices", "preferences", "quiet", "rules", "templates"},
+    "offline": {"columns", "explanations", "merging", "records", "turn"},
+    "tracking": {"arrival", "eta", "fixes", "geo", "modes", "pace", "rules", "values"},
 }
 """What a context has besides the five: one concept each, imported by its model or its service."""
 WIDER: Final = {"kernel", "reactions"}
@@ -88,7 +90,7 @@ def test_only_the_command_line_writes_to_the_terminal() -> None:
 
 def test_a_context_has_five_files_and_its_named_concepts() -> None:
     contexts = [each for each in (SRC / "core").iterdir() if each.is_dir() and each.name not in {*WIDER, "__pycache__"}]
-    assert len(contexts) == 7
+    assert len(contexts) == 8
     for context in contexts:
         names = {file.relative_to(context).parts[0].removesuffix(".py") for file in context.rglob("*.py")}
         assert names == FIVE | CONCEPTS.get(context.name, set()), context.name

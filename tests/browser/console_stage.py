@@ -16,6 +16,7 @@ from core.invoicing import Authorisation, Corrected, Invoice, Observation, Recei
 from core.jobs import Place
 from core.kernel.actor import Actor
 from core.kernel.money import Line
+from core.notifications import Delivery, Recipient
 from entrypoints.http.app import http_app
 from entrypoints.serving import serving
 from tests.contracts.samples import acting_for, an_issuer
@@ -116,6 +117,7 @@ async def _work(served: Web) -> None:
             await app.jobs.cancel(**given, reason="El cliente eligió otra fecha")
         clock.forward(minutes=3)
     await _vouchers(served)
+    await _notices(served, owner)
     await arrivals.by_password(_IPHONE, "181.46.20.7")
     clock.forward(hours=2)
     await arrivals.by_password(_WINDOWS, "190.210.8.44")
@@ -129,6 +131,72 @@ async def _work(served: Web) -> None:
         actor=owner, label="Planilla de turnos", scopes=frozenset({"jobs.read", "customers.read", "users.read"})
     )
     clock.forward(minutes=11)
+
+
+async def _notices(served: Web, owner: Actor) -> None:
+    """Keep a notification in every state, and an app."""
+    app, clock = served.app, served.clock
+    now = clock.at
+    await app.choices.register(actor=owner, provider="expo", token="ExponentPushToken[marta]", name="Motorola Moto G54")
+    carlos = Recipient(id="user_carlos", kind="technician", name="Carlos Gómez", address="+5491150000012")
+    ana = Recipient(id="cust_ana", kind="customer", name="Ana Ruiz", address="+5491155550123", email="ana@example.com")
+    assigned = (
+        "Aire acondicionado",
+        "sáb 21 nov",
+        "de 9:00 a 11:00",
+        "Ana Ruiz",
+        "+5491155550123",
+        "Av. Santa Fe 3200, CABA",
+    )
+    wanted: tuple[tuple[str, str, Recipient, tuple[str, ...], str], ...] = (
+        ("waits", "job_assigned_tech", carlos, assigned, "whatsapp"),
+        ("gathered", "job_cancelled", carlos, ("Carlos", "Lavarropas", "El cliente eligió otra fecha"), "whatsapp"),
+        (
+            "digest",
+            "digest",
+            carlos,
+            ("Carlos", "2", "(1) Tenés un trabajo nuevo. (2) La visita Lavarropas quedó cancelada"),
+            "whatsapp",
+        ),
+        ("refused", "job_scheduled_customer", ana, ("Ana", "sáb 21 nov", "de 9:00 a 11:00", "Carlos"), "whatsapp"),
+        ("sms", "job_scheduled_customer", ana, ("Ana", "sáb 21 nov", "de 9:00 a 11:00", "Carlos"), "sms"),
+        ("again", "technician_arrived", ana, ("Ana", "Carlos"), "whatsapp"),
+        ("mail", "invoice_ready", ana, ("Ana", "00001-00001041", "$ 78.452,40", "76460000001041"), "email"),
+        ("odd", "job_completed", ana, ("Ana", "Cambio de plaqueta", "$ 90.000,00"), "push"),
+    )
+    kept: list[Delivery] = []
+    for number, (name, template, recipient, parameters, channel) in enumerate(wanted):
+        made = Delivery.queued(
+            id_=f"dlv_{name}",
+            tenant=TENANT,
+            key=name,
+            template=template,
+            recipient=recipient,
+            parameters=parameters,
+            link=None,
+            attachment=None,
+            job_id=None,
+            at=now - timedelta(minutes=10 * (len(wanted) - number)),
+            channel=channel,
+            left=("sms",) if name == "refused" else (),
+            until=now + timedelta(hours=9) if name == "waits" else None,
+        )
+        trying = made.attempt(at=now)
+        kept.append(
+            {
+                "waits": made,
+                "gathered": made.gather("dlv_digest", at=now),
+                "digest": trying.report("read", provider_id="1", error_code=None, error_text=None, at=now),
+                "refused": trying.refused(error_code="131026", error_text="undeliverable", at=now),
+                "sms": trying.report("delivered", provider_id="2", error_code=None, error_text=None, at=now),
+                "again": trying.put_back(error="WhatsApp asks to wait", at=now, wait=timedelta(minutes=2)),
+                "mail": trying.sent(provider_id="3", at=now),
+                "odd": trying.refused(error_code="MessageTooBig", error_text="The message was too big", at=now),
+            }[name]
+        )
+    async with app.store.begin(acting_for(TENANT)) as tx:
+        for each in kept:
+            await tx.deliveries.save(each)
 
 
 async def _vouchers(served: Web) -> None:

@@ -20,7 +20,7 @@ from tests.entrypoints.console.front import PASSWORD
 THUMB: ViewportSize = {"width": 390, "height": 844}
 DESK: ViewportSize = {"width": 1440, "height": 900}
 LOCALES = {"es": "es-AR", "en": "en-US"}
-SECTIONS = ("account", "sessions", "team", "service-tokens", "audit")
+SECTIONS = ("account", "sessions", "notifications", "deliveries", "team", "service-tokens", "audit")
 REFUSED = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
 """What Chromium writes when a page that says no is loaded; the page itself is what the test looks at."""
 
@@ -256,6 +256,8 @@ PATHS = (
     *(f"/app/invoices/inv_{each}" for each in ("issued", "lost", "refused", "plain/credit")),
     "/app/settings",
     *(f"/app/settings/{each}" for each in SECTIONS),
+    "/app/settings/notifications/customers",
+    "/app/settings/deliveries?who=nadie",
     "/app/nothing",
     "/app/jobs?status=working",
 )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from attrs import define, evolve, field
-from playwright.async_api import Browser, Page, ViewportSize, expect
+from playwright.async_api import Browser, Locator, Page, ViewportSize, expect
 
 from entrypoints.http.app import http_app
 from entrypoints.http.track import Eta, Language, TrackingFacts
@@ -20,7 +22,7 @@ from tests.browser.tracking_stage import (
     ARRIVED,
     AT_THE_CORNER,
     CANCELLED,
-    COMPLETED,
+    LONG_LOST,
     MOVING,
     NEARER,
     STALE,
@@ -36,6 +38,8 @@ PHONE: ViewportSize = {"width": 390, "height": 844}
 DESK: ViewportSize = {"width": 1440, "height": 900}
 LOCALES = {"es": "es-AR", "en": "en-US"}
 POLL = 5_000
+PATIENCE = 60_000
+"""Milliseconds for what a busy machine takes its time for."""
 
 
 @pytest.fixture
@@ -168,7 +172,7 @@ async def test_it_says_who_comes_and_when_and_how_to_reach_them(
 
 @pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["390", "1440"])
 async def test_both_ends_of_the_trip_lie_where_the_card_is_not(opened: _Open, viewport: ViewportSize) -> None:
-    customer = await opened(viewport=viewport)
+    customer = await opened(viewport=viewport, still=True)
     card = await customer.page.locator("#trip").bounding_box()
     assert card is not None
     for facts in (MOVING, NEARER, AT_THE_CORNER):
@@ -185,17 +189,25 @@ async def test_the_marker_glides_and_the_minutes_change_without_a_reload(opened:
     customer = await opened()
     page = customer.page
     await page.evaluate("window.sameDocument = true")
-    before = await page.locator(".strip .here").get_attribute("cx")
-    trip.facts = evolve(MOVING, eta=Eta(low_minutes=13, high_minutes=24, arriving=False), position=NEARER.position)
+
+    async def along() -> float:
+        """Return how much of the way the strip shows as done, in percent."""
+        return float((await page.locator(".strip .here").get_attribute("cx") or "")[:-1])
+
+    before = await along()
+    await page.clock.run_for(3 * POLL)
+    trip.facts = evolve(MOVING, eta=Eta(low_minutes=12, high_minutes=22, arriving=False), position=NEARER.position)
     await page.clock.run_for(POLL)
-    await expect(page.get_by_role("heading", level=1)).to_have_text("Tu técnico llega en 13-24 min")
-    await page.clock.run_for(2_000)
-    midway = await page.locator(".strip .here").get_attribute("cx")
-    await page.clock.run_for(2_500)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Tu técnico llega en 12-22 min")
+    places = [before]
+    for _ in range(4):  # a position that came after 20 s is 20 s away
+        await page.clock.run_for(4_000)
+        places.append(await along())
+    assert all(later > earlier + 1 for earlier, later in pairwise(places)), places
     trip.facts = NEARER
     await customer.later()
-    after = await page.locator(".strip .here").get_attribute("cx")
-    assert float((before or "")[:-1]) < float((midway or "")[:-1]) < float((after or "")[:-1])
+    await page.clock.run_for(POLL)
+    assert await along() > places[-1]
     await expect(page.get_by_text("A paso lento", exact=True)).to_be_visible()
     assert await page.evaluate("window.sameDocument")
 
@@ -220,12 +232,12 @@ async def test_a_screen_reader_hears_what_changes_but_not_every_minute(opened: _
 
 @pytest.mark.parametrize("language", ["es", "en"])
 async def test_the_page_says_the_same_as_the_server_would(opened: _Open, trip: Trip, language: Language) -> None:
-    customer = await opened(language=language)
+    customer = await opened(language=language, still=True)
     page = customer.page
     far = evolve(MOVING, distance=71_234, eta=Eta(low_minutes=52, high_minutes=125, arriving=False))
     soon = evolve(MOVING, distance=996, eta=Eta(low_minutes=0, high_minutes=3, arriving=False))
     without_eta = evolve(MOVING, destination=None, distance=None, eta=None)
-    scenes: tuple[TrackingFacts, ...] = (WAITING, far, soon, without_eta, NEARER, AT_THE_CORNER, STALE)
+    scenes: tuple[TrackingFacts, ...] = (WAITING, far, soon, without_eta, NEARER, AT_THE_CORNER, STALE, LONG_LOST)
     for facts in (*scenes, MOVING):
         trip.facts = facts
         await customer.later()
@@ -248,10 +260,9 @@ async def test_the_page_says_the_same_as_the_server_would(opened: _Open, trip: T
     ("facts", "headline"),
     [
         (ARRIVED, "Tu técnico llegó a las 10:56"),
-        (COMPLETED, "La visita terminó"),
         (CANCELLED, "Tu técnico ya no está en camino"),
     ],
-    ids=["arrived", "completed", "cancelled"],
+    ids=["arrived", "cancelled"],
 )
 async def test_it_stops_asking_when_the_trip_is_over(
     opened: _Open, trip: Trip, facts: TrackingFacts, headline: str
@@ -385,7 +396,7 @@ async def test_hostile_names_stay_text(opened: _Open, trip: Trip) -> None:
     assert await customer.page.locator("script:not([src]), img").count() == 0
 
 
-async def test_a_real_trip_is_watched_from_setting_out_to_the_door(opened: _Open, tmp_path: Path) -> None:
+async def test_a_real_trip_that_loses_its_signal_is_watched_to_the_door(opened: _Open, tmp_path: Path) -> None:
     async with web(tmp_path) as served, serving(http_app(served.app)) as address:
         job = await served.scheduled(await served.a_job())
         await served.move(job, "carlos", to="en_camino")
@@ -393,23 +404,59 @@ async def test_a_real_trip_is_watched_from_setting_out_to_the_door(opened: _Open
         session = await served.app.store.sessions.of_job("demo", job["id"])
         assert session is not None
         page = (await opened(url=f"{address}/track/{served.app.tracking.token_of(session.id)}")).page
-        headline = page.get_by_role("heading", level=1)
-        await expect(headline).to_have_text("Tu técnico está en camino")
-        await expect(page.get_by_text("Todavía no recibimos su ubicación")).to_be_visible()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        headline, detail = page.get_by_role("heading", level=1), page.locator("#detail")
+        technician = page.get_by_role("img", name="Carlos")
+        await seen(headline, "Tu técnico está en camino")
+        await seen(detail, "Todavía no recibimos su ubicación")
 
-        async def reports(lat: float) -> None:
-            served.clock.forward(minutes=1)
-            fix = {"jobId": job["id"], "lat": lat, "lng": -58.4, "accuracy": 8, "speed": 13}
-            assert (await served.post("/api/v1/tracking/update", fix, "carlos")).status_code == 200
-            async with page.expect_response(page.url, timeout=20_000):
-                await page.clock.run_for(POLL)
-            await page.wait_for_timeout(100)
+        def fix(lat: float) -> dict[str, Any]:
+            at = f"{served.clock():%Y-%m-%dT%H:%M:%SZ}"
+            return {"lat": lat, "lng": -58.4, "accuracy": 8, "speed": 13, "recordedAt": at}
 
-        await reports(-34.63)
-        await expect(headline).to_have_text(re.compile(r"Tu técnico llega en \d+-\d+ min"))
-        await expect(page.get_by_role("img", name="Carlos")).to_be_visible()
-        await reports(-34.602)
-        await expect(headline).to_have_text("Tu técnico está llegando")
-        for lat in (-34.6001, -34.60005):
-            await reports(lat)
-        await expect(headline).to_have_text(re.compile(r"Tu técnico llegó a las \d\d:\d\d"))
+        async def report(**sent: Any) -> None:
+            answer = await served.post("/api/v1/tracking/update", {"jobId": job["id"], **sent}, "carlos")
+            assert answer.status_code == 200, answer.text
+
+        async def drive(lat: float) -> None:
+            served.clock.forward(seconds=60)
+            await report(**fix(lat))
+
+        await drive(-34.66)
+        await drive(-34.655)
+        await seen(headline, r"Tu técnico llega en \d+-\d+ min")
+        await expect(technician).to_be_visible()
+        far = await page.locator("#distance").text_content()
+
+        served.clock.forward(minutes=3)  # into the tunnel
+        await seen(detail, r"No recibimos su ubicación desde las \d\d:\d\d")
+        await expect(technician).to_be_visible()
+        served.clock.forward(minutes=3)  # and what was known is too old to be shown
+        await expect(technician).to_have_count(0, timeout=PATIENCE)
+        await seen(headline, "Tu técnico está en camino")
+        await seen(detail, r"No recibimos su ubicación desde las \d\d:\d\d")
+
+        served.clock.forward(minutes=-5)
+        waited = []
+        for lat in (-34.65, -34.645, -34.64, -34.635, -34.63):
+            served.clock.forward(seconds=60)
+            waited.append(fix(lat))
+        await report(fixes=waited)
+        await seen(headline, r"Tu técnico llega en \d+-\d+ min")
+        await expect(technician).to_be_visible()
+        await expect(page.locator("#distance")).not_to_have_text(far or "", timeout=PATIENCE)
+
+        for lat in (-34.625, -34.615, -34.605, -34.602):
+            await drive(lat)
+        await seen(headline, "Tu técnico está llegando")
+        for lat in (-34.6001, -34.60005, -34.60004):
+            await drive(lat)
+        await seen(headline, r"Tu técnico llegó a las \d\d:\d\d")
+        await expect(technician).to_have_count(0)
+        assert page.url not in asked, "all of this was told over the stream that was opened with the page"
+
+
+async def seen(part: Locator, words: str) -> None:
+    """Wait until the part of the page says so."""
+    await expect(part).to_have_text(re.compile(words), timeout=PATIENCE)

@@ -67,10 +67,10 @@ AT_THE_CORNER: Final = evolve(
     updated_at=START + timedelta(minutes=12),
 )
 STALE: Final = evolve(NEARER, state="stale", at=START + timedelta(minutes=9), mode=None)
+LONG_LOST: Final = evolve(STALE, at=START + timedelta(minutes=30), position=None, distance=None, eta=None)
 ARRIVED: Final = evolve(
     WAITING, state="arrived", at=START + timedelta(minutes=15), arrived_at=START + timedelta(minutes=14)
 )
-COMPLETED: Final = evolve(ARRIVED, state="ended", outcome="completed")
 CANCELLED: Final = evolve(WAITING, state="ended", outcome="cancelled")
 
 
@@ -102,6 +102,10 @@ class Trip:
             return JSONResponse(track.as_json(self.facts))
         return track.render_tracking(facts=self.facts, language=language, tiles_url=self.tiles_url)
 
+    async def events(self, _: Request) -> Response:
+        """Have no room for another stream: the page asks instead."""
+        return Response(status_code=204)
+
     async def tile(self, request: Request) -> Response:
         """Give a plain tile."""
         self.tile_referrers.append(request.headers.get("referer"))
@@ -115,6 +119,7 @@ async def trip_on_stage() -> AsyncIterator[Trip]:
     trip = Trip()
     routes = [
         Route("/track/{token}", trip.watch),
+        Route("/track/{token}/events", trip.events),
         Route("/tiles/{z}/{x}/{y}", trip.tile),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]

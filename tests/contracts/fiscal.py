@@ -133,10 +133,25 @@ REFUSED: Final[dict[str, tuple[Invoice, str, int]]] = {
         "issuedOn",
         10016,
     ),
-    "an invoice with a period": (unchecked(corrects_period=(TODAY, TODAY)), "correctsPeriod", 10198),
+    "an invoice with a period": (unchecked(corrects_period=(TODAY, TODAY)), "periodFrom", 10198),
     "an invoice that corrects": (unchecked(corrects=(corrected(),)), "corrects", 10040),
     "a note of nothing": (unchecked(kind="credit_note"), "corrects", 10197),
     "a note of another letter": (unchecked(kind="credit_note", corrects=(corrected(1),)), "corrects", 10040),
+    "a period that ends before it begins": (
+        unchecked(kind="credit_note", corrects_period=(TODAY, TODAY - timedelta(days=1))),
+        "periodFrom",
+        10197,
+    ),
+    "a MiPyME note of a period": (
+        unchecked(
+            kind="credit_note",
+            receiver=COMPANY,
+            corrects_period=(TODAY, TODAY),
+            terms=Terms(mipyme=Mipyme(annuls=True)),
+        ),
+        "periodFrom",
+        10197,
+    ),
     "a credit invoice without CBU": (
         unchecked(receiver=COMPANY, lines=LARGE, terms=Terms(mipyme=Mipyme(cbu="1"))),
         "mipyme",
@@ -168,6 +183,18 @@ TAKEN: Final[dict[str, Invoice]] = {
     "B to a CDI": unchecked(receiver=_of(document_type="CDI", document_number="20111111112")),
     "B to an exempt": unchecked(receiver=_of(COMPANY, vat_condition="exento")),
     "B to a foreigner": unchecked(receiver=_of(vat_condition="cliente_exterior")),
+    **{
+        f"B to a {kind}": unchecked(receiver=_of(document_type=kind, document_number="6011222"))
+        for kind in ("LE", "LC", "foreign_id")
+    },
+    **{
+        f"B to {condition}": unchecked(receiver=_of(vat_condition=condition))
+        for condition in ("proveedor_exterior", "ley_19640", "no_alcanzado")
+    },
+    **{
+        f"A to {condition}": unchecked(receiver=_of(COMPANY, vat_condition=condition))
+        for condition in ("monotributo_social", "monotributo_promovido")
+    },
     "B to an uncategorised": unchecked(
         receiver=_of(vat_condition="no_categorizado", document_type="CUIT", document_number="23000000000"),
         terms=Terms(taxes=(evolve(TAX, id=13),)),
@@ -208,6 +235,9 @@ TAKEN: Final[dict[str, Invoice]] = {
     "products five days ago": unchecked(concept="products", terms=Terms(issued_on=TODAY - timedelta(days=5))),
     "products in five days": unchecked(concept="products", terms=Terms(issued_on=TODAY + timedelta(days=5))),
     "a note of a period": unchecked(kind="credit_note", corrects_period=(date(2026, 10, 1), date(2026, 10, 31))),
+    "a note of a period that takes from a voucher": unchecked(
+        kind="debit_note", corrects=(corrected(),), corrects_period=(TODAY - timedelta(days=30), TODAY)
+    ),
     "a credit invoice": unchecked(
         receiver=COMPANY, lines=LARGE, terms=Terms(mipyme=evolve(CREDIT, reference="OC 77"), due_on=TODAY)
     ),

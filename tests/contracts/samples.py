@@ -14,7 +14,7 @@ from core.jobs import Job, Place, Wish
 from core.kernel.actor import Actor
 from core.kernel.money import Line
 from core.messaging import Batch, InboundMessage, Sender, StatusReport
-from core.notifications import Delivery, Recipient
+from core.notifications import Delivery, Device, Recipient
 from core.tracking import Point, TrackingSession
 
 NOW: Final = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -194,5 +194,21 @@ def a_delivery(
         link=None,
         attachment=None,
         job_id=job_id,
+        at=at,
+    )
+
+
+def a_device(
+    id_: str = "dev_1", *, tenant: str = MINE, user_id: str = "user_1", provider: str = "expo", at: datetime = NOW
+) -> Device:
+    token = f"ExponentPushToken[{id_}]" if provider == "expo" else f"fcm-{id_}"
+    return Device.registered(
+        id_=id_,
+        tenant=tenant,
+        user_id=user_id,
+        provider=provider,
+        token=token,
+        name="Moto G",
+        session_id=f"session_of_{id_}",
         at=at,
     )

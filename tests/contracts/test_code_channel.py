@@ -13,7 +13,7 @@ import pytest
 from attrs import frozen
 
 from adapters.memory import MemoryCodeChannel
-from adapters.twilio import TwilioAccount, TwilioSms
+from adapters.twilio import TwilioAccount, TwilioApi, TwilioSms
 from adapters.whatsapp import Graph, WhatsAppAccount, WhatsAppCodes, register_templates
 from core.identity.ports import CodeChannel, CodeDoubtful, CodeRefused
 from core.kernel.errors import NotFound, Unavailable
@@ -86,7 +86,7 @@ async def by_sms(folder: Path) -> AsyncIterator[Case]:
     async with bench(folder) as sandbox, httpx2.AsyncClient(base_url=sandbox.url, trust_env=False) as client:
         opened = {"auth_token": TWILIO.auth_token, "sender": TWILIO.sender}
         await client.put(f"/twilio/control/accounts/{TWILIO.account_sid}", json=opened)
-        sms = TwilioSms(sandbox.url, account_of, client=httpx2.AsyncClient(timeout=60, trust_env=False))
+        api = TwilioApi(sandbox.url, client=httpx2.AsyncClient(timeout=60, trust_env=False))
 
         async def shown() -> list[str]:
             found = (await client.get("/twilio/control/messages", params={"to": PHONE})).json()["items"]
@@ -101,8 +101,8 @@ async def by_sms(folder: Path) -> AsyncIterator[Case]:
             answer = await client.post("/twilio/control/refusals", json=order)
             assert answer.status_code == 201, answer.text
 
-        yield Case(sms, shown, fail)
-        await sms.close()
+        yield Case(TwilioSms(api, account_of), shown, fail)
+        await api.close()
 
 
 @pytest.fixture(params=[in_memory, by_whatsapp, by_sms])

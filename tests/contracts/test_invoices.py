@@ -136,6 +136,17 @@ async def test_a_number_is_taken_once_in_a_series(store: Store) -> None:
         await save(store, submitted(an_invoice("inv_2", job_id="job_2"), 1))
 
 
+async def test_the_voucher_that_has_a_number_is_found(store: Store) -> None:
+    await save(store, submitted(an_invoice("inv_1", job_id="job_1"), 1).issue(a_cae(), at=NOW))
+    await save(store, submitted(an_invoice("inv_2", job_id="job_2"), 2))
+    other = Series(cuit="30712345671", point_of_sale=2, voucher_type=6)
+    async with store.begin(ACTOR) as tx:
+        found = [await tx.invoices.numbered(MINE, B1, number) for number in (1, 2, 3)]
+        assert [each and each.id for each in found] == ["inv_1", "inv_2", None]
+        assert await tx.invoices.numbered(OTHER, B1, 1) is None
+        assert await tx.invoices.numbered(MINE, other, 1) is None
+
+
 async def test_a_released_number_may_be_taken_again(store: Store) -> None:
     lost = await save(store, submitted(an_invoice("inv_1", job_id="job_1"), 1).lose_answer(at=NOW))
     await save(store, lost.release(at=NOW))
@@ -189,6 +200,23 @@ async def test_unanswered_invoices_are_those_submitted_before_and_still_open(sto
     assert sorted(found) == [(MINE, "inv_1"), (OTHER, "inv_1")]
     assert list(await store.invoices.unanswered(before=NOW, limit=10)) == []
     assert len(await store.invoices.unanswered(before=late + timedelta(seconds=1), limit=2)) == 2
+
+
+async def test_doubts_are_kept_and_due_when_they_say(store: Store) -> None:
+    refused = submitted(an_invoice("inv_1", job_id="job_1")).refuse([Observation(600, "no")], at=NOW, late=True)
+    saved = await save(store, refused)
+    released = submitted(an_invoice("inv_2", job_id="job_2", point_of_sale=2)).release(at=NOW, late=True)
+    await save(store, released.look_later(at=NOW + timedelta(minutes=2)))
+    await save(store, submitted(an_invoice("inv_3", job_id="job_3", point_of_sale=3)).refuse([], at=NOW))
+    found = await store.invoices.get(MINE, "inv_1")
+    assert (found.doubts, found.look_at, found.as_asked(found.doubts[0]).series) == (refused.doubts, NOW, B1)
+    assert list(await store.invoices.unanswered(before=NOW, limit=9)) == []
+    due = [(MINE, "inv_1"), (MINE, "inv_2")]
+    assert list(await store.invoices.unanswered(before=NOW + timedelta(minutes=1), limit=9)) == due[:1]
+    assert list(await store.invoices.unanswered(before=NOW + timedelta(minutes=5), limit=9)) == due
+    assert list(await store.invoices.unanswered(before=NOW + timedelta(minutes=5), limit=9, skip=1)) == due[1:]
+    await save(store, saved.dispel(saved.doubts[0]))
+    assert list(await store.invoices.unanswered(before=NOW + timedelta(minutes=5), limit=9)) == due[1:]
 
 
 async def test_an_issuer_comes_back_as_it_was_last_put(store: Store) -> None:

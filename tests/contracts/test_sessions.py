@@ -70,6 +70,20 @@ async def test_the_second_of_two_writers_of_a_session_is_told_so(store: Store) -
         await save(store, read.close("cancelled", at=NOW))
 
 
+async def test_a_trip_whose_time_is_over_is_found_in_any_tenant_until_it_ends(store: Store) -> None:
+    first = await save(store, a_session("trip_1", token_hash="aa"))
+    theirs = await save(store, a_session("trip_2", token_hash="bb", tenant=OTHER, at=NOW + timedelta(minutes=1)))
+    await save(store, a_session("trip_3", token_hash="cc", job_id="job_3", at=NOW + timedelta(minutes=2)))
+    late = NOW + timedelta(hours=4, minutes=1)
+    assert await store.sessions.overdue(at=NOW + timedelta(hours=4, microseconds=-1), limit=9) == []
+    assert await store.sessions.overdue(at=late, limit=9) == [first, theirs]
+    assert await store.sessions.overdue(at=late, limit=1) == [first]
+    arrived = await save(store, first.arrive(arrived_at=NOW, at=NOW))
+    assert await store.sessions.overdue(at=late, limit=1) == [arrived]
+    await save(store, arrived.close("expired", at=late))
+    assert await store.sessions.overdue(at=late, limit=9) == [theirs]
+
+
 async def test_a_visit_says_who_comes_from_where_and_where_to(store: Store) -> None:
     carlos = User(id="user_carlos", tenant=MINE, name="Carlos Gómez", role="technician")
     await store.directory.enrol(Tenant(id=MINE, name="Palermo", phone="+541150000000"), [carlos])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, date, datetime
@@ -16,6 +17,7 @@ from adapters.bridge import DescribedVisits, DirectoryColleagues, InvoiceDocumen
 from adapters.memory import (
     MemoryBuffer,
     MemoryChannel,
+    MemoryKnownLogIns,
     MemoryLanguageModel,
     MemoryMedia,
     MemoryPositions,
@@ -29,16 +31,19 @@ from core.identity import Identity, Tenant, User, token_hash
 from core.invoicing import Invoicing
 from core.jobs import Job, Jobs
 from core.kernel.actor import Actor
+from core.kernel.errors import Unavailable
 from core.kernel.money import Line
 from core.messaging import AggregationRules, Messaging
 from core.messaging.ports import LanguageModel
-from core.notifications import Delivery, Notifications
+from core.notifications import Choices, Delivery, Notifications, Wanted
+from core.notifications.ports import Channel, PushService
 from core.reactions import (
     Reactions,
     Reactor,
     Relay,
     Telling,
     WhenAJobMoves,
+    WhenALogInEnds,
     WhenAnInvoiceIsIssued,
     WhenANotificationIsQueued,
     WhenATripMoves,
@@ -122,6 +127,8 @@ class Office:
     queue: list[tuple[str, str]] = field(factory=list)
     model: LanguageModel = field(factory=MemoryLanguageModel)
     rules: AggregationRules = field(factory=AggregationRules)
+    outlets: dict[str, Channel] = field(factory=dict)
+    push: dict[str, PushService] = field(factory=dict)
 
     store: MemoryStore = field(init=False)
     buffer: MemoryBuffer = field(init=False)
@@ -136,6 +143,7 @@ class Office:
     tracking: Tracking = field(init=False)
     invoicing: Invoicing = field(init=False)
     notifications: Notifications = field(init=False)
+    choices: Choices = field(init=False)
     telling: Telling = field(init=False)
     reactions: Reactions = field(init=False)
     reactor: Reactor = field(init=False)
@@ -157,7 +165,9 @@ class Office:
             store.begin, store.inbox, self.buffer, self.model, local_day, clock, new_id, self.rules
         )
         visits = DescribedVisits(store.directory, store.jobs)
-        self.tracking = Tracking(store.begin, store.sessions, self.positions, visits, token_for, clock, new_id)
+        self.tracking = Tracking(
+            store.begin, store.sessions, self.positions, store.history, visits, token_for, clock, new_id
+        )
         self.invoicing = Invoicing(
             store.begin,
             store.invoices,
@@ -170,8 +180,17 @@ class Office:
             new_id,
         )
         self.notifications = Notifications(
-            store.begin, store.deliveries, self.channel, InvoiceDocuments(self.invoicing), clock, new_id
+            store.begin,
+            store.deliveries,
+            {"whatsapp": self.channel, **self.outlets},
+            InvoiceDocuments(self.invoicing),
+            ZoneInfo,
+            clock,
+            new_id,
+            self.push,
+            "https://cuadrilla.example/track/{}".format,
         )
+        self.choices = Choices(store.begin, ZoneInfo, clock, new_id)
         self.telling = Telling(self.notifications, self.customers, self.identity, ZoneInfo)
         self.reactions = reactions_to_facts(
             messages=WhenSomebodyWrites(self.messaging, self.customers, self.jobs, self.notifications),
@@ -179,6 +198,7 @@ class Office:
             trips=WhenATripMoves(self.jobs, self.tracking, self.telling),
             invoices=WhenAnInvoiceIsIssued(self.jobs, self.telling),
             notifications=WhenANotificationIsQueued(self.notifications),
+            log_ins=WhenALogInEnds(MemoryKnownLogIns(clock, weather), self.choices),
         )
         self.reactor = Reactor(store.outbox, self.reactions)
         self.relay = Relay(store.outbox, self._publish, self.reactions, clock)
@@ -225,12 +245,20 @@ class Office:
         facts = await self.facts()
         return [f"fact_{number}" for number, fact in enumerate(facts, start=1) if fact.name == name]
 
+    async def errands(self) -> int:
+        """See to every notification that is due, as a worker does, and return how many errands that were."""
+        errands = await self.notifications.due()
+        for errand in errands:
+            with contextlib.suppress(Unavailable):
+                await self.notifications.run(errand)
+        return len(errands)
+
     def shown(self) -> list[Visible]:
         return self.channel.visible
 
     async def deliveries(self) -> dict[str, Delivery]:
         """Return the delivery log by template and recipient's id (`job_completed/cust_1`)."""
-        log, _ = await self.store.deliveries.page(MINE, job_id=None, limit=100, cursor=None)
+        log, _ = await self.store.deliveries.page(MINE, wanted=Wanted(), limit=100, cursor=None)
         return {f"{each.template}/{each.recipient.id}": each for each in log}
 
     async def a_customer(self, **known: Any) -> str:

@@ -26,7 +26,10 @@ ROOT: Final = Path(__file__).parent.parent.parent
 PAGES: Final = tuple(
     sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "demo" / "README.md", *(ROOT / "docs").rglob("*.md")])
 )
-BESIDES: Final = ("/docs", "/health", "/health/ready", "/openapi.json", "/track/{token}", "/webhooks/whatsapp")
+BESIDES: Final = (
+    *("/docs", "/health", "/health/ready", "/health/services", "/health/detailed", "/metrics"),
+    *("/openapi.json", "/track/{token}", "/webhooks/whatsapp", "/webhooks/twilio"),
+)
 """Routes that are no part of the API's table."""
 
 _FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from tests.entrypoints.test_cli import PROGRAM, WITHIN, Installation
+from tests.entrypoints.program import Program
+from tests.entrypoints.test_cli import Installation
 
 CERTIFICATE = json.dumps({"certificate": "SECRET-PEM", "key": "SECRET-KEY"})
 
@@ -25,16 +26,7 @@ class Operator:
 
     def say(self, *words: str, given: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
         """Run a command with this on standard input, and see that no secret is said."""
-        done = subprocess.run(
-            [*PROGRAM, *words],
-            cwd=self.here.folder,
-            env=self.here.environ | {f"CUADRILLA_{name}": value for name, value in environ.items()},
-            input=given,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=WITHIN,
-        )
+        done = self.here.ask(*words, given=given, **environ)
         said = done.stdout + done.stderr
         assert "Traceback" not in said
         assert "SECRET" not in said
@@ -48,15 +40,14 @@ class Operator:
 
 
 @pytest.fixture
-def operator(tmp_path: Path) -> Operator:
+def operator(tmp_path: Path, program: Program) -> Operator:
     """Give an installation with an empty database."""
-    here = Installation(tmp_path)
+    here = Installation(tmp_path, program)
     assert here.ask("migrate").returncode == 0
     return Operator(here)
 
 
 def test_a_database_is_begun_without_a_program(operator: Operator) -> None:
-    """Nine processes, each of which starts in a second: more than 10 s on a busy machine."""
     sur = operator.ask(
         "tenants", "create", "--name", "Sur", "--owner-name", "Ana Paz", "--owner-phone", "011 15-5555-0001"
     )
@@ -76,7 +67,6 @@ def test_a_database_is_begun_without_a_program(operator: Operator) -> None:
 
 
 def test_credentials_and_keys_are_looked_after(operator: Operator) -> None:
-    """A dozen processes, each of which starts in a second: more than 10 s on a busy machine."""
     tenant = operator.ask("tenants", "create", "--name", "Sur", "--owner-name", "A", "--owner-phone", "+5491155550001")[
         "tenant"
     ]

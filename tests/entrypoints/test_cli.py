@@ -1,4 +1,4 @@
-"""The command line as a person uses it: its own process, a folder of its own, free ports."""
+"""The command line as a person uses it: each command its own process, a folder of its own, free ports."""
 
 from __future__ import annotations
 
@@ -14,25 +14,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import coverage
 import pytest
 from attrs import field, frozen
 
 from adapters.sql import pending
 from entrypoints.serving import free_port
+from tests.entrypoints.program import PYTHON, WITHIN, Program
 from tests.servers import ROOT
 
-WITHIN: Final = 60.0
-MEASURED: Final = (
-    "-m",
-    "coverage",
-    "run",
-    f"--data-file={ROOT / '.coverage'}",
-    "--branch",
-    "-p",
-    f"--source={ROOT / 'src'}",
-)
-PROGRAM: Final = [sys.executable, *(MEASURED if coverage.Coverage.current() else ()), "-m", "entrypoints.cli"]
+STARTED: Final = [*PYTHON, "-m", "entrypoints.cli"]
 COMMANDS: Final = (
     *("run", "serve", "work", "schedule", "sandbox", "migrate", "doctor", "demo"),
     *("invoices", "tenants", "credentials", "keys"),
@@ -44,6 +34,7 @@ class Installation:
     """A folder and an environment in which nothing else runs."""
 
     folder: Path
+    _program: Program
     environ: dict[str, str] = field()
 
     @environ.default
@@ -57,25 +48,17 @@ class Installation:
             "CUADRILLA_SANDBOX_PORT": str(free_port()),
         }
 
-    def ask(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end."""
-        given = {f"CUADRILLA_{name}": value for name, value in environ.items()}
-        return subprocess.run(
-            [*PROGRAM, *words],
-            cwd=self.folder,
-            env=self.environ | given,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=WITHIN,
-        )
+    def ask(self, *words: str, given: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, with this on standard input."""
+        settings = {f"CUADRILLA_{name}": value for name, value in environ.items()}
+        return self._program.run(*words, folder=self.folder, environ=self.environ | settings, given=given)
 
     @contextlib.contextmanager
     def started(self, *words: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
         """Run a command beside the block, and see that it ends well when it is asked politely."""
         given = {f"CUADRILLA_{name}": value for name, value in environ.items()}
         process = subprocess.Popen(
-            [*PROGRAM, *words],
+            [*STARTED, *words],
             cwd=self.folder,
             env=self.environ | given,
             stdout=subprocess.PIPE,
@@ -108,9 +91,9 @@ class Installation:
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Installation:
+def here(tmp_path: Path, program: Program) -> Installation:
     """Give a new installation."""
-    return Installation(tmp_path)
+    return Installation(tmp_path, program)
 
 
 def line(process: subprocess.Popen[str]) -> str:
@@ -118,10 +101,33 @@ def line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline()
 
 
+def welcome(process: subprocess.Popen[str]) -> str:
+    """Return what `run` says until everything runs."""
+    said = ""
+    while "Ctrl-C ends it." not in said:
+        more = line(process)
+        assert more, said
+        said += more
+    return said
+
+
 def test_help_names_every_command(here: Installation) -> None:
     done = here.ask("--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert [name for name in COMMANDS if not re.search(rf"\b{name}\b", done.stdout)] == []
+
+
+def test_help_is_there_before_the_product_is_loaded() -> None:
+    for words in ("--help", "--version", "doctor --help", "invoices --help", "tenants create --help"):
+        asked = (
+            f"import sys; sys.argv = {['cuadrilla', *words.split()]}\nfrom entrypoints.cli import main\ntry: main()\n"
+        )
+        told = "finally: print(*sys.modules, file=sys.stderr)"
+        done = subprocess.run([sys.executable, "-c", asked + told], capture_output=True, text=True, check=True)
+        loaded = {name.partition(".")[0] for name in done.stderr.split()} | set(done.stderr.split())
+        assert "cyclopts" in loaded
+        heavy = {"adapters", "alembic", "asyncio", "entrypoints.wiring", "sqlalchemy", "starlette", "uvicorn", "zeep"}
+        assert loaded & heavy == set(), words
 
 
 def test_the_version_is_the_package_s(here: Installation) -> None:
@@ -166,17 +172,12 @@ def test_doctor_says_what_fails_and_ends_with_1(here: Installation) -> None:
     done = here.ask("doctor", BROKER_URL=f"redis://:pass-of-redis@127.0.0.1:{free_port()}")
     assert (done.returncode, done.stderr) == (1, "")
     lines = done.stdout.splitlines()
-    assert sorted(each.split()[1] for each in lines) == [
-        "afip",
-        "afip_certificates",
-        "broker",
-        "database",
-        "twilio",
-        "whatsapp",
-    ]
+    signs = {each.split()[1]: each.split()[0] for each in lines}
+    assert len(signs) == len(lines)
+    assert signs["database"] == "ok"
     # Nothing was migrated, so nobody can say whose certificates there are.
-    failed = {each.split()[1] for each in lines if each.startswith("FAIL ")}
-    assert failed == {"afip", "afip_certificates", "broker", "twilio", "whatsapp"}
+    for name in ("afip", "afip_certificates", "broker", "expo", "fcm", "twilio", "whatsapp"):
+        assert signs[name] == "FAIL", name
     assert all(len(each.split(maxsplit=2)) == 3 for each in lines)
     assert "pass-of" not in done.stdout
     here.must_be_quiet(done.stdout)
@@ -188,21 +189,12 @@ def test_doctor_is_content_when_everything_answers(here: Installation) -> None:
         assert line(sandbox) == f"the sandbox is at http://127.0.0.1:{here.port('SANDBOX_PORT')}\n"
         plain, for_programs = here.ask("doctor"), here.ask("doctor", "--json")
     assert (plain.returncode, for_programs.returncode) == (0, 0), plain.stdout
-    assert [each.split()[:2] for each in plain.stdout.splitlines()] == [
-        ["ok", "database"],
-        ["ok", "whatsapp"],
-        ["ok", "twilio"],
-        ["ok", "afip"],
-        ["ok", "afip_certificates"],
-    ]
+    lines = [each.split() for each in plain.stdout.splitlines()]
+    assert {each[0] for each in lines} == {"ok"}
+    assert {each[1] for each in lines} >= {"database", "whatsapp", "twilio", "expo", "fcm", "afip", "afip_certificates"}
     found = json.loads(for_programs.stdout)
-    assert [(each["service"], each["ok"], bool(each["says"])) for each in found] == [
-        ("database", True, True),
-        ("whatsapp", True, True),
-        ("twilio", True, True),
-        ("afip", True, True),
-        ("afip_certificates", True, True),
-    ]
+    assert [each["service"] for each in found] == [each[1] for each in lines]
+    assert {(each["ok"], bool(each["says"])) for each in found} == {(True, True)}
 
 
 @pytest.mark.parametrize(("command", "port"), [("serve", "PORT"), ("run", "PORT"), ("sandbox", "SANDBOX_PORT")])
@@ -225,12 +217,7 @@ def test_each_process_says_that_it_is_there_and_ends_when_asked(command: str, sa
 
 def test_everything_runs_in_one_process_for_a_newcomer(here: Installation) -> None:
     with here.started("run") as process:
-        assert process.stdout is not None
-        said = ""
-        while "Ctrl-C ends it." not in said:
-            more = process.stdout.readline()
-            assert more, said
-            said += more
+        said = welcome(process)
         here.must_be_quiet(said)
     assert said.startswith("starting\n")
     for path in (
@@ -244,9 +231,7 @@ def test_everything_runs_in_one_process_for_a_newcomer(here: Installation) -> No
 
 def test_outside_development_no_token_without_an_end_is_shown(here: Installation) -> None:
     with here.started("run", ENV="test") as process:
-        said = ""
-        while "Ctrl-C ends it." not in said:
-            said += line(process)
+        said = welcome(process)
     assert "+5491150000001" in said
     assert "demo-" not in said
 
@@ -274,7 +259,13 @@ def test_reconciling_says_how_many_invoices_it_looked_at(here: Installation) -> 
 
 def test_a_voucher_that_is_not_there_is_said_in_a_line(here: Installation) -> None:
     assert here.ask("migrate").returncode == 0
-    for command in (("show", "inv_1"), ("issue", "inv_1")):
+    for command in (
+        ("show", "inv_1"),
+        ("issue", "inv_1"),
+        ("pdf", "inv_1"),
+        ("pdf", "inv_1", "--copy", "both"),
+        ("credit", "inv_1", "--reason", "x", "--period", "2026-11-01", "2026-11-30"),
+    ):
         done = here.ask("invoices", *command, "--tenant", "acme")
         assert (done.returncode, done.stdout, done.stderr) == (1, "", "there is no invoice inv_1\n")
 

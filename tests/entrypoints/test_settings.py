@@ -77,6 +77,11 @@ def test_what_the_process_is_given_counts_where_no_environment_is_named(
         ("PUBLIC_URL", "https://x.example/", "public_url", "https://x.example"),
         ("WHATSAPP_API_URL", "https://x.example/v24.0/", "whatsapp_api_url", "https://x.example/v24.0"),
         ("TWILIO_API_URL", "https://x.example/", "twilio_api_url", "https://x.example"),
+        ("EXPO_URL", "https://exp.host/", "expo_url", "https://exp.host"),
+        ("SANDBOX_PORT", "9001", "expo_url", "http://127.0.0.1:9001"),
+        ("FCM_URL", "https://fcm.example", "fcm_url", "https://fcm.example"),
+        ("SANDBOX_PORT", "9001", "fcm_token_url", "http://127.0.0.1:9001/token"),
+        ("SMTP_URL", "smtps://mail.example:465", "smtp_url", "smtps://mail.example:465"),
         ("SANDBOX_PORT", "9001", "twilio_api_url", "http://127.0.0.1:9001"),
         ("HOUSE_TENANT", "acme", "house_tenant", "acme"),
         ("ENV", "test", "house_tenant", None),
@@ -85,7 +90,9 @@ def test_what_the_process_is_given_counts_where_no_environment_is_named(
         ("OPENAI_BASE_URL", "http://127.0.0.1:1/v1", "openai_base_url", "http://127.0.0.1:1/v1"),
         ("OPENAI_MODEL", "small", "openai_model", "small"),
         ("TILES_URL", "https://t.example/{z}", "tiles_url", "https://t.example/{z}"),
+        ("ROUTING_URL", "osrm+http://127.0.0.1:5000", "routing_url", "osrm+http://127.0.0.1:5000"),
         ("ZONE", "America/Montevideo", "zone", "America/Montevideo"),
+        ("OPERATIONS_TOKEN", SECRET, "operations_token", SECRET),
         ("LOG_LEVEL", "WARNING", "log_level", "warning"),
         ("LOG_LEVEL", "  ", "log_level", "info"),
     ],
@@ -109,6 +116,16 @@ def test_the_model_s_key_has_the_name_that_its_makers_gave_it(tmp_path: Path) ->
         ("PORT", "9" * 5000, "CUADRILLA_PORT must be a port number"),
         ("SANDBOX_PORT", "http", "CUADRILLA_SANDBOX_PORT must be a port number"),
         ("SECRET_KEY", "short", "CUADRILLA_SECRET_KEY must have 32 characters or more"),
+        ("SMTP_URL", "http://mail.example", "CUADRILLA_SMTP_URL must be smtp://host[:port] or smtps://host[:port]"),
+        ("SMTP_URL", "smtp://me:secret@mail.example", "CUADRILLA_SMTP_URL must be smtp://"),
+        ("SMTP_URL", "smtp://mail.example:99999", "CUADRILLA_SMTP_URL must be smtp://"),
+        ("SMTP_URL", "smtp://", "CUADRILLA_SMTP_URL must be smtp://"),
+        ("ROUTING_URL", "https://routes.example", "CUADRILLA_ROUTING_URL must begin with osrm+ or valhalla+"),
+        ("ROUTING_URL", "google+https://routes.example", "CUADRILLA_ROUTING_URL must begin with osrm+ or valhalla+"),
+        ("ROUTING_URL", "osrm+https://", "CUADRILLA_ROUTING_URL must begin with osrm+ or valhalla+"),
+        ("ROUTING_URL", "valhalla+http://[", "CUADRILLA_ROUTING_URL must begin with osrm+ or valhalla+"),
+        ("EXPO_URL", "exp.host", "CUADRILLA_EXPO_URL must begin with http"),
+        ("FCM_TOKEN_URL", "ftp://x", "CUADRILLA_FCM_TOKEN_URL must begin with http"),
         ("ENCRYPTION_KEYS", "no colon", "CUADRILLA_ENCRYPTION_KEYS must be a list of id:key"),
         ("ENCRYPTION_KEYS", "k:c2hvcnQ=", "CUADRILLA_ENCRYPTION_KEYS must be a list of id:key"),
         ("ENCRYPTION_KEYS", "k:ñ", "CUADRILLA_ENCRYPTION_KEYS must be a list of id:key"),
@@ -122,6 +139,8 @@ def test_the_model_s_key_has_the_name_that_its_makers_gave_it(tmp_path: Path) ->
         ("ZONE", "America/Nowhere", "CUADRILLA_ZONE must name a time zone"),
         ("ZONE", "../etc/passwd", "CUADRILLA_ZONE must name a time zone"),
         ("ZONE", "America", "CUADRILLA_ZONE must name a time zone"),
+        ("OPERATIONS_TOKEN", "short", "CUADRILLA_OPERATIONS_TOKEN must have 32 characters or more"),
+        ("OPERATIONS_TOKEN", "ñ" * 40, "CUADRILLA_OPERATIONS_TOKEN must have 32 characters or more"),
         ("LOG_LEVEL", "loud", "CUADRILLA_LOG_LEVEL must be one of debug, info, warning, error, critical"),
     ],
 )
@@ -192,10 +211,11 @@ def test_no_secret_is_shown(tmp_path: Path) -> None:
         "CUADRILLA_BROKER_URL": "amqp://u:pass-of-amqp@127.0.0.1/",
         "CUADRILLA_DATABASE_URL": PRODUCTION["CUADRILLA_DATABASE_URL"],
         "OPENAI_API_KEY": "sk-very-private",
+        "CUADRILLA_OPERATIONS_TOKEN": "scraper-" * 6,
     }
     shown = repr(read_settings(environ, directory=tmp_path))
     assert "8000" in shown
-    for secret in ("secret-secret", KEYS, "pass-of", "sk-very-private"):
+    for secret in ("secret-secret", "scraper-scraper", KEYS, "pass-of", "sk-very-private"):
         assert secret not in shown
 
 

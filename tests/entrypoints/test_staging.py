@@ -30,12 +30,15 @@ async def test_a_newcomer_finds_tables_a_tenant_and_a_world_outside(tmp_path: Pa
             bearer = {"authorization": f"Bearer {log_in.token}"}
             assert (await client.get(f"{system.api}/api/v1/users/me", headers=bearer)).status_code in {200, 404}
             assert (await client.get(f"{system.api}/api/v1/jobs", headers=bearer)).status_code == 200
-        for page in ("desk", "phone", "sms"):
+        for page in ("desk", "phone", "sms", "push", "mail"):
             assert (await client.get(f"{system.sandbox}/{page}")).status_code == 200
         assert [await check() for check in system.app.checks.values()] == [
             "answers",
             settings.whatsapp_api_url,
             settings.twilio_api_url,
+            system.app.settings.smtp_url,
+            settings.expo_url,
+            settings.fcm_url,
             settings.afip_wsfe_url,
             "1 valid for 30 days and more",
         ]

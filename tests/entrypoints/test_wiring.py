@@ -18,6 +18,7 @@ from adapters.llm.openai_model import OpenAIModel
 from adapters.media import FileMedia
 from adapters.memory import MemoryBuffer, MemoryMedia, MemoryPositions, MemoryStore
 from adapters.redis import RedisBuffer, RedisPositions
+from adapters.routing import OsrmRoutes
 from adapters.sql import SqlStore, current
 from core.identity import Origin
 from core.kernel.actor import Actor
@@ -26,6 +27,9 @@ from entrypoints.sandbox.afip import AfipState
 from entrypoints.settings import Settings, read_settings
 from entrypoints.wiring import App, afip_descriptions, build, migrate
 from tests.servers import free_port
+
+OUTLETS = ("twilio", "expo", "fcm")
+"""The ways to phones that the sandbox has an address for."""
 
 
 def settings_for(folder: Path, **environ: str) -> Settings:
@@ -59,7 +63,15 @@ async def test_a_file_is_enough_to_keep_everything(tmp_path: Path) -> None:
         assert isinstance(app.messaging._buffer, MemoryBuffer)
         assert isinstance(app.tracking._positions, MemoryPositions)
         assert await app.checks["database"]() == "answers"
-        assert set(app.checks) == {"database", "whatsapp", "twilio", "afip", "afip_certificates"}
+        assert set(app.checks) == {"database", "whatsapp", *OUTLETS, "afip", "afip_certificates"}
+
+
+async def test_a_routing_engine_that_is_named_is_examined(tmp_path: Path) -> None:
+    nobody = f"osrm+http://127.0.0.1:{free_port()}"
+    async with app_for(tmp_path, DATABASE_URL="memory:", ROUTING_URL=nobody) as app:
+        assert isinstance(app.tracking._routes, OsrmRoutes)
+        with pytest.raises(Unavailable):
+            await app.checks["routing"]()
 
 
 async def _certificates_of(folder: Path, *, days: int) -> str:
@@ -106,7 +118,7 @@ async def test_a_service_that_is_not_there_fails_its_check(tmp_path: Path) -> No
     }
     for broker in ("redis", "amqp"):
         async with app_for(tmp_path, **environ, BROKER_URL=f"{broker}://{nobody}") as app:
-            assert set(app.checks) == {"database", "redis", "broker", "whatsapp", "twilio", "afip", "afip_certificates"}
+            assert set(app.checks) == {"database", "redis", "broker", "whatsapp", *OUTLETS, "afip", "afip_certificates"}
             for name, check in app.checks.items():
                 with pytest.raises(CuadrillaError) as failed:
                     await check()

@@ -262,8 +262,14 @@ class World:
             ("windows", office.messaging.close_due),
             ("sweeper", office.messaging.sweep),
             ("settler", office.invoicing.settle_unanswered),
+            ("errands", self._errands),
             ("backlog", self._backlog),
         ]
+
+    async def _errands(self) -> None:
+        """Send what is due, each message as a task of its own."""
+        for errand in await self.office.notifications.due(limit=20):
+            self.scheduler.start(f"errand {errand.delivery_ids[0]}", self.office.notifications.run(errand))
 
     def _backlog(self) -> Any:
         """Have what is still a draft authorised, many in one request."""
@@ -362,7 +368,8 @@ class World:
         stored = all(each.acknowledged for each in self.fragments)
         batched = all(each.batch_id for each in self.office.store._tables.inbox.all())
         answered = not any(each.state in OPEN for each in self.office.store._tables.invoices.all())
-        return over and stored and batched and answered and not outbox.unsent and not outbox.unfinished
+        sent = not any(each.state in {"queued", "sending"} for each in self.office.store._tables.deliveries.all())
+        return over and stored and batched and answered and sent and not outbox.unsent and not outbox.unfinished
 
     def _jobs(self) -> list[Job]:
         return sorted(self.office.store._tables.jobs.all(), key=lambda job: job.id)
@@ -466,7 +473,8 @@ class World:
             for name in self.scheduler.doubtful
             if name.startswith("react ")
         }
-        keys = Counter(each.key for each in self.office.store._tables.deliveries.all())
+        doubtful |= {name.split()[1] for name in self.scheduler.doubtful if name.startswith("errand ")}
+        keys = Counter((each.key, each.channel) for each in self.office.store._tables.deliveries.all())
         found = [f"{key} was queued {count} times" for key, count in keys.items() if count > 1]
         return found + [
             f"{delivery} was shown {count} times and no answer was lost"

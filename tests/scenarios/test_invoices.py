@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import re
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pypdf
 import pytest
 from attrs import frozen
 
@@ -131,6 +134,20 @@ async def test_an_invoice_a_goes_to_a_registered_business(shop: Shop) -> None:
     assert (invoice["letter"], invoice["voucherType"], invoice["totals"]["vat"]) == ("A", 1, "2100.00")
     pdf = await shop.ask("GET", invoice["pdf"])
     assert (pdf.headers["content-type"], pdf.content[:5]) == ("application/pdf", b"%PDF-")
+    marks = {}
+    for copy in ("", "original", "duplicate", "both"):
+        answer = await shop.ask("GET", f"{invoice['pdf']}?copy={copy}")
+        pages = pypdf.PdfReader(io.BytesIO(answer.content)).pages
+        marks[copy] = [re.findall("ORIGINAL|DUPLICADO", page.extract_text()) for page in pages]
+    originals, duplicates = [["ORIGINAL"]], [["DUPLICADO"]]
+    assert marks == {
+        "": originals,
+        "original": originals,
+        "duplicate": duplicates,
+        "both": [*originals, *duplicates],
+    }
+    wrong = await shop.ask("GET", f"{invoice['pdf']}?copy=triplicado")
+    assert (wrong.status_code, wrong.json()["code"], wrong.json()["field"]) == (400, "malformed", "copy")
 
 
 async def test_an_invoice_is_agreed_in_detail_and_corrected_by_notes(shop: Shop) -> None:
@@ -207,3 +224,81 @@ async def test_ten_who_ask_at_once_get_one_invoice(shop: Shop) -> None:
     assert {each.status_code for each in answers} <= {201, 202, 409, 503}
     await shop.becomes(job_id, "invoiced")
     assert len(await shop.vouchers()) == 1
+
+
+ITEM = {"description": "Gas", "quantity": "1", "unitPrice": "100"}
+BAD: dict[str, tuple[dict[str, Any], str, int | None]] = {
+    "a negative quantity": ({"items": [ITEM, {**ITEM, "quantity": "-1"}]}, "items.1.quantity", 10044),
+    "a negative price": ({"items": [{**ITEM, "unitPrice": "-1"}]}, "items.0.unitPrice", 10044),
+    "too many digits": ({"items": [{**ITEM, "unitPrice": "9999999999999"}] * 2}, "items", 10056),
+    "an unknown rate": ({"items": [{**ITEM, "vatRate": "19"}]}, "items.0.vatRate", 10019),
+    "nothing": ({"items": []}, "items", None),
+    "a future date": ({"issuedOn": "2026-12-10"}, "issuedOn", 10016),
+    "a date too old": ({"issuedOn": "2026-11-09"}, "issuedOn", 10016),
+    "half a period": ({"serviceFrom": "2026-11-01"}, "serviceTo", 10032),
+    "due too early": ({"dueOn": "2026-11-01"}, "dueOn", 10036),
+    "an unknown concept": ({"concept": "rent"}, "concept", 10030),
+    "unknown money": ({"currency": "XAU", "rate": "2"}, "currency", 10037),
+    "no rate": ({"currency": "USD"}, "rate", 10119),
+    "an unknown tax": ({"taxes": [{"id": 77, "base": "1", "rate": "3", "amount": "1"}]}, "taxes", 10025),
+    "a negative tax": ({"taxes": [{"id": 7, "base": "-1", "rate": "3"}]}, "taxes", 10028),
+    "nobody for so much": ({"items": [{**ITEM, "unitPrice": "10000000"}]}, "documentNumber", 10015),
+}
+
+
+async def test_bad_input_is_refused_before_afip_with_its_field_and_rule_and_the_job_can_be_invoiced(shop: Shop) -> None:
+    xml = "<b>&\"'</b>]]><!-- ñ -->"
+    job_id = await shop.completed_job(name=xml)
+    for name, (body, field, code) in BAD.items():
+        refused = await shop.ask("POST", "/api/v1/invoices", {"jobId": job_id, **body})
+        problem = refused.json()
+        assert (refused.status_code, problem["code"]) == (422, "invoice.not_acceptable"), name
+        found = [(each["field"], each["afipCode"]) for each in problem["findings"]]
+        assert (field, code) in found, name
+        assert all(each["regla"] and each["rule"] for each in problem["findings"]), name
+    wrong = await shop.ask(
+        "POST", "/api/v1/customers", {"name": "x", "documentType": "CUIT", "documentNumber": "30000000008"}
+    )
+    assert (wrong.status_code, wrong.json()["field"]) == (422, "documentNumber")
+    assert await shop.vouchers() == []
+    issued = await shop.ask("POST", "/api/v1/invoices", {"jobId": job_id, "items": [{**ITEM, "description": xml}]})
+    assert (issued.status_code, issued.json()["receiver"]["name"]) == (201, xml)
+    where = f"/api/v1/invoices/{issued.json()['id']}/credit-note"
+    for body, field in (
+        ({"reason": " "}, "reason"),
+        ({"reason": "x", "amount": "0.001"}, "amount"),
+        ({"reason": "x", "amount": "122.00"}, "amount"),
+        ({"reason": "x", "items": [{**ITEM, "quantity": "-1"}]}, "items.0.quantity"),
+        ({"reason": "x", "periodFrom": "2026-11-01"}, "periodTo"),
+        ({"reason": "x", "periodFrom": "2026-11-30", "periodTo": "2026-11-01"}, "periodFrom"),
+        ({"reason": "x", "annuls": True}, "annuls"),
+    ):
+        refused = await shop.ask("POST", where, body)
+        assert (refused.status_code, refused.json()["field"]) == (422, field), body
+    month = {"periodFrom": "2026-11-01", "periodTo": "2026-11-30"}
+    note = await shop.ask("POST", where, {"reason": "Bonificación", "amount": "21.00", **month})
+    assert (note.status_code, note.json()["periodFrom"], note.json()["totals"]["total"]) == (
+        201,
+        "2026-11-01",
+        "21.00",
+    )
+    (kept,) = (each["body"] for each in await shop.vouchers() if each["type"] == 8)
+    assert kept["PeriodoAsoc"] == {"FchDesde": "20261101", "FchHasta": "20261130"}
+    assert "CbtesAsoc" not in kept
+
+
+async def test_a_mipyme_credit_invoice_is_annulled(shop: Shop) -> None:
+    job_id = await shop.completed_job(
+        vatCondition="responsable_inscripto", documentType="CUIT", documentNumber="30000000007"
+    )
+    credit = {"cbu": "0170099220000067797370", "transfer": "ADC", "alias": "frio.mar.sol"}
+    body = {"jobId": job_id, "items": [{**ITEM, "unitPrice": "6000000"}], "mipyme": credit, "dueOn": "2026-12-20"}
+    owed = await shop.ask("POST", "/api/v1/invoices", body)
+    assert (owed.status_code, owed.json()["voucherType"]) == (201, 201), owed.text
+    where = f"/api/v1/invoices/{owed.json()['id']}/credit-note"
+    note = await shop.ask("POST", where, {"reason": "Rechazada por el cliente", "annuls": True})
+    assert (note.status_code, note.json()["voucherType"], note.json()["annuls"]) == (201, 203, True)
+    bodies = {each["type"]: each["body"] for each in await shop.vouchers()}
+    sent = {each["Id"]: each["Valor"] for each in bodies[201]["Opcionales"]["Opcional"]}
+    assert sent == {"2101": credit["cbu"], "2102": credit["alias"], "27": "ADC"}
+    assert bodies[203]["Opcionales"]["Opcional"] == [{"Id": "22", "Valor": "S"}]

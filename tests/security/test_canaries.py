@@ -187,7 +187,7 @@ async def test_no_secret_is_where_it_does_not_belong(tmp_path: Path, logged: io.
         while await web.app.relay_to(publish).send(limit=100):
             pass
         seen.written += [("repr", repr(web.app)), ("settings", repr(web.app.settings)), ("codes", repr(web.app.otp))]
-        for path in ("/openapi.json", "/docs", "/health/ready"):
+        for path in ("/openapi.json", "/docs", "/health/ready", "/health/services", "/health/detailed", "/metrics"):
             seen.written.append((path, (await web.ask("GET", path, None)).text))
     seen.written.append(("messages to workers", repr(messages)))
     seen.written.append(("the database", file.read_bytes().decode("latin-1")))

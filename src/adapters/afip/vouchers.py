@@ -79,7 +79,7 @@ def _associated(invoice: Invoice) -> list[dict[str, Any]]:
             "Cuit": each.cuit,
             "CbteFch": day(each.issued_on),
         }
-        for each in invoice.corrects
+        for each in invoice.named
     ]
 
 
@@ -125,7 +125,7 @@ def is_ours(got: Mapping[str, Any], invoice: Invoice) -> bool:
         and cents(Decimal(str(got["ImpTotal"]))) == cents(invoice.totals.total)
         and invoice.issued_on is not None
         and got["CbteFch"] == day(invoice.issued_on)
-        and associated == {(each.voucher_type, each.point_of_sale, each.number) for each in invoice.corrects}
+        and associated == {(each.voucher_type, each.point_of_sale, each.number) for each in invoice.named}
     )
 
 

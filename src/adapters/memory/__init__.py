@@ -10,10 +10,12 @@ from adapters.memory.channel import MemoryChannel, Visible
 from adapters.memory.identity_codes import MemoryCodeChannel, MemoryOtpStore
 from adapters.memory.language_model import MemoryLanguageModel
 from adapters.memory.limits import MemoryLimiter
+from adapters.memory.log_ins import MemoryKnownLogIns
 from adapters.memory.media import MemoryMedia
 from adapters.memory.pauses import Pause
 from adapters.memory.positions import MemoryPositions
 from adapters.memory.printer import MemoryPrinter
+from adapters.memory.push import MemoryPush
 from adapters.memory.store import MemoryStore
 from adapters.memory.tax_authority import MemoryTaxAuthority, Voucher
 
@@ -21,12 +23,14 @@ __all__ = [
     "MemoryBuffer",
     "MemoryChannel",
     "MemoryCodeChannel",
+    "MemoryKnownLogIns",
     "MemoryLanguageModel",
     "MemoryLimiter",
     "MemoryMedia",
     "MemoryOtpStore",
     "MemoryPositions",
     "MemoryPrinter",
+    "MemoryPush",
     "MemoryStore",
     "MemoryTaxAuthority",
     "Pause",

@@ -66,6 +66,12 @@ class MemoryInvoices:
 
         return await self._steps("invoices.open_in", lowest)
 
+    async def numbered(self, tenant: str, series: Series, number: int) -> Invoice | None:
+        """Return the voucher of the series that has the number, or None."""
+        return await self._steps(
+            "invoices.numbered", lambda: _first(self._staged.having("number", tenant, (series, number)))
+        )
+
     async def newest_day(self, tenant: str, series: Series) -> date | None:
         """Return the latest day of issue of the series' issued vouchers, or None."""
 
@@ -116,16 +122,17 @@ class MemoryInvoiceReader:
 
         return await self._steps("invoices.page", page)
 
-    async def unanswered(self, *, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
-        """Return (tenant, invoice id) of what was submitted before the instant and is still open: the oldest, then lowest, first."""
+    async def unanswered(self, *, before: datetime, limit: int, skip: int = 0) -> Sequence[tuple[str, str]]:
+        """Return (tenant, invoice id) of what is unanswered or doubted since before the instant: the oldest, then lowest, first."""
 
         def waiting() -> list[tuple[str, str]]:
             found = [
-                (invoice.submitted_at, invoice.number or 0, invoice.tenant, invoice.id)
+                (since, invoice.number or 0, invoice.tenant, invoice.id)
                 for invoice in self._rows.all()
-                if invoice.state in OPEN and invoice.submitted_at is not None and invoice.submitted_at < before
+                if (since := invoice.submitted_at if invoice.state in OPEN else invoice.look_at) is not None
+                and since < before
             ]
-            return [(tenant, id_) for _, _, tenant, id_ in sorted(found)[:limit]]
+            return [(tenant, id_) for _, _, tenant, id_ in sorted(found)[skip : skip + limit]]
 
         return await self._steps("invoices.unanswered", waiting)
 

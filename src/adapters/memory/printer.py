@@ -14,14 +14,14 @@ class MemoryPrinter:
 
     _pause: Pause = at_once
 
-    async def print(self, invoice: Invoice, *, qr_text: str) -> bytes:
-        """Return the issued invoice's bytes, the same for the same invoice; raise `NotIssued`."""
+    async def print(self, invoice: Invoice, *, qr_text: str, copy: str = "original") -> bytes:
+        """Return the issued invoice's bytes, the same for the same invoice and copy; raise `NotIssued`."""
 
         def page() -> bytes:
             if invoice.authorisation is None:
                 msg = "only an issued invoice is printed"
                 raise NotIssued(msg)
-            lines = (invoice.printed_number, str(invoice.totals.total), invoice.authorisation.cae, qr_text)
+            lines = (invoice.printed_number, str(invoice.totals.total), invoice.authorisation.cae, qr_text, copy)
             return "\n".join(("%PDF-1.7", *(f"% {line}" for line in lines), "%%EOF", "")).encode()
 
         return await Steps(self._pause)("printer.print", page)

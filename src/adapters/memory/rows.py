@@ -135,6 +135,10 @@ class Staged(Generic[_A]):
         self._remember(aggregate.facts)
         return saved
 
+    def changes(self) -> list[tuple[Key, _A | None, _A]]:
+        """Return what this transaction writes: each row as it is committed by now, and as it will be."""
+        return [(key, self._rows.get(key), row) for key, (_, row) in self._ours.items()]
+
     def check(self) -> None:
         """Raise if somebody else committed in between what this transaction may not overwrite."""
         for key, (version, row) in self._ours.items():

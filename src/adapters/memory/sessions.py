@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from attrs import frozen
 
@@ -61,6 +62,15 @@ class MemorySessionReader:
             "sessions.by_token",
             lambda: next((each for each in self._rows.all() if each.token_hash == token_hash), None),
         )
+
+    async def overdue(self, *, at: datetime, limit: int) -> Sequence[TrackingSession]:
+        """Return sessions, of all tenants, that are not over although their time is."""
+
+        def overdue() -> list[TrackingSession]:
+            due = [each for each in self._rows.all() if not each.over and each.expires_at <= at]
+            return sorted(due, key=lambda each: each.expires_at)[:limit]
+
+        return await self._steps("sessions.overdue", overdue)
 
 
 def _newest(sessions: Iterable[TrackingSession]) -> TrackingSession | None:

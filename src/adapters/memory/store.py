@@ -8,8 +8,17 @@ from collections.abc import AsyncIterator
 from functools import cached_property
 
 from adapters.memory.customers import MemoryCustomerReader, MemoryCustomers, customer_rows
-from adapters.memory.deliveries import MemoryDeliveries, MemoryDeliveryReader, delivery_rows
+from adapters.memory.deliveries import (
+    MemoryDeliveries,
+    MemoryDeliveryReader,
+    MemoryDevices,
+    MemoryPreferences,
+    delivery_rows,
+    device_rows,
+    preference_rows,
+)
 from adapters.memory.directory import MemoryDirectory
+from adapters.memory.history import MemoryHistory
 from adapters.memory.idempotency import MemoryIdempotencyKeys
 from adapters.memory.identity import (
     IdentityRows,
@@ -27,6 +36,7 @@ from adapters.memory.identity import (
 from adapters.memory.invoices import MemoryInvoiceReader, MemoryInvoices, MemoryIssuers, MemoryTrail, invoice_rows
 from adapters.memory.jobs import MemoryJobReader, MemoryJobs, job_rows
 from adapters.memory.messages import InboxRows, MemoryInbox, MemoryMessages, StagedInbox, batch_rows
+from adapters.memory.offline import MemoryFeed, MemoryOperations, MemoryPhoneRecords, OfflineRows, StagedOffline
 from adapters.memory.outbox import MemoryFacts, MemoryOutbox, OutboxRows, StagedOutbox
 from adapters.memory.pauses import Pause, Steps, at_once
 from adapters.memory.rows import Staged
@@ -48,7 +58,10 @@ class _Tables:
         self.sessions = session_rows()
         self.invoices = invoice_rows()
         self.deliveries = delivery_rows()
+        self.preferences = preference_rows()
+        self.devices = device_rows()
         self.inbox = InboxRows()
+        self.offline = OfflineRows()
         self.outbox = OutboxRows()
 
 
@@ -56,7 +69,14 @@ class MemoryTransaction:
     """One transaction; satisfies every context's transaction protocol."""
 
     def __init__(
-        self, tables: _Tables, actor: Actor, new_id: NewId, steps: Steps, idempotency: MemoryIdempotencyKeys
+        self,
+        tables: _Tables,
+        actor: Actor,
+        steps: Steps,
+        *,
+        clock: Clock,
+        new_id: NewId,
+        idempotency: MemoryIdempotencyKeys,
     ) -> None:
         self._steps, self._idempotency = steps, idempotency
         self._outbox = StagedOutbox(tables.outbox, actor, new_id)
@@ -69,7 +89,10 @@ class MemoryTransaction:
         self._sessions = Staged(tables.sessions, remember)
         self._invoices = Staged(tables.invoices, remember)
         self._deliveries = Staged(tables.deliveries, remember)
+        self._preferences = Staged(tables.preferences, remember)
+        self._devices = Staged(tables.devices, remember)
         self._identity = StagedIdentity(tables.identity, remember)
+        self._offline = StagedOffline(tables.offline, actor, clock, self._jobs, self._customers)
 
     @cached_property
     def jobs(self) -> MemoryJobs:
@@ -94,6 +117,22 @@ class MemoryTransaction:
     @cached_property
     def deliveries(self) -> MemoryDeliveries:
         return MemoryDeliveries(self._deliveries, self._steps)
+
+    @cached_property
+    def preferences(self) -> MemoryPreferences:
+        return MemoryPreferences(self._preferences, self._steps)
+
+    @cached_property
+    def devices(self) -> MemoryDevices:
+        return MemoryDevices(self._devices, self._steps)
+
+    @cached_property
+    def phone_records(self) -> MemoryPhoneRecords:
+        return MemoryPhoneRecords(self._offline, self._steps)
+
+    @cached_property
+    def operations(self) -> MemoryOperations:
+        return MemoryOperations(self._offline, self._steps)
 
     @cached_property
     def people(self) -> MemoryPeople:
@@ -124,12 +163,15 @@ class MemoryTransaction:
         parts = (
             self._outbox,
             self._inbox,
+            self._offline,
             self._jobs,
             self._customers,
             self._batches,
             self._sessions,
             self._invoices,
             self._deliveries,
+            self._preferences,
+            self._devices,
             self._identity,
             self._idempotency,
         )
@@ -150,7 +192,7 @@ class MemoryStore:
     """
 
     def __init__(self, *, clock: Clock, new_id: NewId, pause: Pause = at_once) -> None:
-        self._new_id, self._pause = new_id, pause
+        self._clock, self._new_id, self._pause = clock, new_id, pause
         self._steps = steps = Steps(pause)
         self.directory = MemoryDirectory(steps)
         self.secrets = MemorySecrets(steps)
@@ -160,6 +202,8 @@ class MemoryStore:
         self.customers = MemoryCustomerReader(tables.customers, steps)
         self.inbox = MemoryInbox(tables.inbox, steps)
         self.sessions = MemorySessionReader(tables.sessions, steps)
+        self.history = MemoryHistory(steps)
+        self.feed = MemoryFeed(tables.offline, tables.jobs, tables.customers, steps)
         self.invoices = MemoryInvoiceReader(tables.invoices, steps)
         self.issuers = MemoryIssuers(steps)
         self.trail = MemoryTrail(steps)
@@ -181,7 +225,14 @@ class MemoryStore:
         token = self._inside.set(True)
         try:
             await self._pause("begin:before")
-            transaction = MemoryTransaction(self._tables, actor, self._new_id, self._steps, self.idempotency)
+            transaction = MemoryTransaction(
+                self._tables,
+                actor,
+                self._steps,
+                clock=self._clock,
+                new_id=self._new_id,
+                idempotency=self.idempotency,
+            )
             try:
                 yield transaction
                 await self._pause("commit:before")

@@ -87,6 +87,7 @@ def _row(customer: Customer) -> dict[str, Any]:
     return {
         "name": customer.name,
         "phone": customer.phone,
+        "email": customer.email,
         "vat_condition": customer.vat_condition,
         "document_type": customer.document_type,
         "document_number": customer.document_number,
@@ -103,6 +104,7 @@ def _customer(row: Any) -> Customer:
         version=row.version,
         name=row.name,
         phone=row.phone,
+        email=row.email,
         vat_condition=row.vat_condition,
         document_type=row.document_type,
         document_number=row.document_number,

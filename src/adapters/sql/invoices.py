@@ -29,6 +29,7 @@ from core.invoicing import (
     SeriesBusy,
     Terms,
 )
+from core.invoicing.doubt import Doubt
 from core.invoicing.terms import PLAIN
 from core.kernel.money import Line
 from core.kernel.states import evolved
@@ -44,6 +45,7 @@ _SERIES: Final = tuple(
     invoices.c[name] == sa.bindparam(name) for name in ("tenant", "cuit", "point_of_sale", "voucher_type")
 )
 _OPEN_IN: Final = sa.select(invoices).where(invoices.c.state.in_(OPEN), *_SERIES).order_by(invoices.c.number).limit(1)
+_NUMBERED: Final = sa.select(invoices).where(invoices.c.number == sa.bindparam("number"), *_SERIES)
 _NEWEST_DAY: Final = sa.select(sa.func.max(invoices.c.issued_on).label("day")).where(
     invoices.c.state == "issued", *_SERIES
 )
@@ -74,6 +76,11 @@ class SqlInvoices:
     async def open_in(self, tenant: str, series: Series) -> Invoice | None:
         """Return the lowest numbered voucher of the series that waits for AFIP's word, or None."""
         row = await self._writer.first(_OPEN_IN, _named(tenant, series))
+        return None if row is None else _invoice(row)
+
+    async def numbered(self, tenant: str, series: Series, number: int) -> Invoice | None:
+        """Return the voucher of the series that has the number, or None."""
+        row = await self._writer.first(_NUMBERED, {**_named(tenant, series), "number": number})
         return None if row is None else _invoice(row)
 
     async def newest_day(self, tenant: str, series: Series) -> date | None:
@@ -120,13 +127,23 @@ class SqlInvoiceReader:
         query = page_of(invoices, tenant, where=conditions, limit=limit, cursor=cursor)
         return cut(await self._database.rows(query, tenant=tenant), limit, _invoice)
 
-    async def unanswered(self, *, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
-        """Return (tenant, invoice id) of what was submitted before the instant and is still open: the oldest, then lowest, first."""
+    async def unanswered(self, *, before: datetime, limit: int, skip: int = 0) -> Sequence[tuple[str, str]]:
+        """Return (tenant, invoice id) of what is unanswered or doubted since before the instant: the oldest, then lowest, first."""
         rows = await self._database.rows(
             sa.select(invoices.c.tenant, invoices.c.id)
-            .where(invoices.c.state.in_(OPEN), invoices.c.submitted_at < before)
-            .order_by(invoices.c.submitted_at, invoices.c.number)
-            .limit(limit),
+            .where(
+                sa.or_(
+                    sa.and_(invoices.c.state.in_(OPEN), invoices.c.submitted_at < before),
+                    sa.and_(invoices.c.state.not_in(OPEN), invoices.c.look_at < before),
+                )
+            )
+            .order_by(
+                sa.case((invoices.c.state.in_(OPEN), invoices.c.submitted_at), else_=invoices.c.look_at),
+                invoices.c.number,
+                invoices.c.id,
+            )
+            .limit(limit)
+            .offset(skip),
             tenant=ALL,
         )
         return [(row.tenant, row.id) for row in rows]
@@ -195,6 +212,7 @@ class _Details:
     corrects: tuple[Corrected, ...] = ()
     corrects_period: tuple[date, date] | None = None
     reason: str = ""
+    doubts: tuple[Doubt, ...] = ()
 
 
 def _found(row: Any, invoice_id: str) -> Invoice:
@@ -228,10 +246,12 @@ def _row(invoice: Invoice) -> dict[str, Any]:
             corrects=invoice.corrects,
             corrects_period=invoice.corrects_period,
             reason=invoice.reason,
+            doubts=invoice.doubts,
         ),
         "corrects_id": invoice.corrects[0].invoice_id if invoice.corrects else None,
         "batch": invoice.batch,
         "slot": invoice.slot,
+        "look_at": invoice.look_at,
     }
 
 
@@ -261,4 +281,6 @@ def _invoice(row: Any) -> Invoice:
         reason=details.reason,
         batch=row.batch,
         slot=row.slot,
+        doubts=details.doubts,
+        look_at=row.look_at,
     )

@@ -1,6 +1,7 @@
 """Migrations, run by Alembic over a synchronous connection of their own.
 
-The scripts lie in `migrations/versions`; the newest one makes exactly what `tables` says.
+The scripts lie in `migrations/versions`; the newest one makes exactly what `tables` says. Alembic is loaded when something is
+asked of it: it takes a quarter of a second, and most processes never migrate.
 """
 
 from __future__ import annotations
@@ -8,18 +9,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import event
 
 from adapters.sql.database import begin_immediate, prepare_sqlite
 from adapters.sql.errors import translated
 from adapters.sql.row_security import ALL, SETTING
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 SCRIPTS: Final = Path(__file__).parent / "migrations"
 _LOCK: Final = sa.select(sa.func.pg_advisory_xact_lock(sa.literal(7_120_613_040, sa.BigInteger)))
@@ -33,22 +33,30 @@ def upgrade(url: str, *, revision: str = "head") -> None:
 
     Several processes may try at once: the first one does it, the others wait and find it done. Raise `Unavailable`.
     """
+    from alembic import command  # noqa: PLC0415 - see above
+
     _run(url, lambda config: command.upgrade(config, revision))
 
 
 def downgrade(url: str, *, revision: str = "base") -> None:
     """Take the database back to a revision, with everything that was stored since; raise `Unavailable`."""
+    from alembic import command  # noqa: PLC0415 - see above
+
     _run(url, lambda config: command.downgrade(config, revision))
 
 
 def current(url: str) -> str | None:
     """Return the database's revision, or None if it has none; raise `Unavailable`."""
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415 - see above
+
     with connected(url) as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
 def pending(url: str) -> list[str]:
     """Return the revisions that the database lacks, the oldest first; raise `Unavailable`."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - see above
+
     done = current(url)
     scripts = ScriptDirectory(str(SCRIPTS))
     return [each.revision for each in scripts.iterate_revisions("head", done or "base")][::-1]
@@ -72,6 +80,8 @@ def connected(url: str) -> Iterator[sa.Connection]:
 
 
 def _run(url: str, step: Callable[[Config], None]) -> None:
+    from alembic.config import Config  # noqa: PLC0415 - see above
+
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     with connected(url) as connection:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from adapters.sql.database import Database
 from adapters.sql.row_security import ALL
-from adapters.sql.tables import sessions
+from adapters.sql.tables import Instant, sessions
 from adapters.sql.writer import Writer
 from core.kernel.states import evolved
 from core.tracking import Point, TrackingSession
@@ -20,6 +22,12 @@ _OF_JOB: Final = (
     .limit(1)
 )
 _BY_TOKEN: Final = sa.select(sessions).where(sessions.c.token_hash == sa.bindparam("h"))
+_OVERDUE: Final = (
+    sa.select(sessions)
+    .where(sa.text("state IN ('active', 'arrived')"), sessions.c.expires_at <= sa.bindparam("at", type_=Instant))
+    .order_by(sessions.c.expires_at)
+    .limit(sa.bindparam("limit"))
+)
 
 
 class SqlSessions:
@@ -65,6 +73,11 @@ class SqlSessionReader:
     async def by_token(self, token_hash: str) -> TrackingSession | None:
         """Return the session whose link has this token, or None."""
         return _session(await self._database.first(_BY_TOKEN, {"h": token_hash}, tenant=ALL))
+
+    async def overdue(self, *, at: datetime, limit: int) -> Sequence[TrackingSession]:
+        """Return sessions, of all tenants, that are not over although their time is."""
+        found = await self._database.rows(_OVERDUE, {"at": at, "limit": limit}, tenant=ALL)
+        return [each for row in found if (each := _session(row)) is not None]
 
 
 def _session(row: Any) -> TrackingSession | None:

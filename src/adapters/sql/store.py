@@ -10,10 +10,12 @@ from typing import Final, TypeAlias
 
 import sqlalchemy as sa
 
+from adapters.sql.choices import SqlDevices, SqlPreferences
 from adapters.sql.customers import SqlCustomerReader, SqlCustomers
 from adapters.sql.database import Database
 from adapters.sql.deliveries import SqlDeliveries, SqlDeliveryReader
 from adapters.sql.directory import SqlDirectory
+from adapters.sql.history import SqlHistory
 from adapters.sql.idempotency import SqlIdempotencyKeys, note_effect
 from adapters.sql.identity import (
     SqlAccountReader,
@@ -29,6 +31,7 @@ from adapters.sql.identity import (
 from adapters.sql.invoices import SqlInvoiceReader, SqlInvoices, SqlIssuers, SqlTrail
 from adapters.sql.jobs import SqlJobReader, SqlJobs
 from adapters.sql.messages import SqlInbox, SqlMessages
+from adapters.sql.offline import SqlFeed, SqlOperations, SqlPhoneRecords
 from adapters.sql.outbox import SqlOutbox
 from adapters.sql.row_security import EXAMINE, NOBODY, TENANT_COLUMNS
 from adapters.sql.sealing import Sealing, SqlSealed
@@ -83,6 +86,22 @@ class SqlTransaction:
         return SqlDeliveries(self._writer)
 
     @cached_property
+    def preferences(self) -> SqlPreferences:
+        return SqlPreferences(self._writer)
+
+    @cached_property
+    def devices(self) -> SqlDevices:
+        return SqlDevices(self._writer)
+
+    @cached_property
+    def phone_records(self) -> SqlPhoneRecords:
+        return SqlPhoneRecords(self._writer)
+
+    @cached_property
+    def operations(self) -> SqlOperations:
+        return SqlOperations(self._writer)
+
+    @cached_property
     def people(self) -> SqlPeople:
         return SqlPeople(self._writer)
 
@@ -119,10 +138,12 @@ class SqlStore:
         self.customers = SqlCustomerReader(self._database)
         self.inbox = SqlInbox(self._database)
         self.sessions = SqlSessionReader(self._database)
+        self.history = SqlHistory(self._database)
         self.invoices = SqlInvoiceReader(self._database)
         self.issuers = SqlIssuers(self._database)
         self.trail = SqlTrail(self._database)
         self.deliveries = SqlDeliveryReader(self._database)
+        self.feed = SqlFeed(self._database)
         self.directory = SqlDirectory(self._database)
         self.accounts = SqlAccountReader(self._database, self._sealing)
         self.log_ins = SqlLogInReader(self._database)

@@ -51,6 +51,11 @@ def _version() -> sa.Column[Any]:
     return sa.Column("version", sa.Integer, nullable=False)
 
 
+def _authorship() -> tuple[sa.Column[Any], sa.Column[Any]]:
+    """Return by whom and when a row was written last; `Writer` fills them in where a table has them."""
+    return sa.Column("changed_by", sa.Text), sa.Column("changed_at", Instant)
+
+
 tenants: Final = sa.Table(
     "tenants",
     metadata,
@@ -101,12 +106,14 @@ customers: Final = sa.Table(
     _version(),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("phone", sa.Text),
+    sa.Column("email", sa.Text),
     sa.Column("vat_condition", sa.Text, nullable=False),
     sa.Column("document_type", sa.Text, nullable=False),
     sa.Column("document_number", sa.Text, nullable=False),
     sa.Column("address", sa.Text, nullable=False),
     sa.Column("identities", Json, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
+    *_authorship(),
     sa.Index(None, "tenant", "created_at"),
 )
 
@@ -140,6 +147,7 @@ jobs: Final = sa.Table(
     sa.Column("invoice_id", sa.Text),
     sa.Column("currency", sa.Text, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
+    *_authorship(),
     sa.Index(None, "tenant", "created_at"),
     sa.Index(None, "tenant", "status", "created_at"),
     sa.Index(None, "tenant", "technician_id", "created_at"),
@@ -218,6 +226,31 @@ sessions: Final = sa.Table(
         postgresql_where=sa.text("state IN ('active', 'arrived')"),
         sqlite_where=sa.text("state IN ('active', 'arrived')"),
     ),
+    sa.Index(
+        "ix_tracking_sessions_open",
+        "expires_at",
+        postgresql_where=sa.text("state IN ('active', 'arrived')"),
+        sqlite_where=sa.text("state IN ('active', 'arrived')"),
+    ),
+)
+
+fixes: Final = sa.Table(
+    "tracking_fixes",
+    metadata,
+    _tenant(),
+    sa.Column("session_id", sa.Text, primary_key=True),
+    sa.Column("phone", sa.Text, primary_key=True),
+    sa.Column("recorded_at", Instant, primary_key=True),
+    sa.Column("job_id", sa.Text, nullable=False),
+    sa.Column("received_at", Instant, nullable=False),
+    sa.Column("lat", sa.Float, nullable=False),
+    sa.Column("lng", sa.Float, nullable=False),
+    sa.Column("accuracy", sa.Float),
+    sa.Column("speed", sa.Float),
+    sa.Column("heading", sa.Float),
+    sa.Column("remarks", sa.Text, nullable=False),
+    sa.Index(None, "tenant", "job_id", "recorded_at"),
+    sa.Index(None, "received_at"),
 )
 
 OPEN: Final = ("pending_cae", "unknown")
@@ -258,10 +291,17 @@ invoices: Final = sa.Table(
     sa.Column("corrects_id", sa.Text),
     sa.Column("batch", sa.Text),
     sa.Column("slot", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("look_at", Instant),
     sa.UniqueConstraint("tenant", "cuit", "point_of_sale", "voucher_type", "number", name="uq_invoices_number"),
     sa.Index(None, "tenant", "created_at"),
     sa.Index("ix_invoices_job", "tenant", "job_id"),
     sa.Index("ix_invoices_corrects", "tenant", "corrects_id"),
+    sa.Index(
+        "ix_invoices_look_at",
+        "look_at",
+        postgresql_where=sa.text("look_at IS NOT NULL"),
+        sqlite_where=sa.text("look_at IS NOT NULL"),
+    ),
     sa.Index(
         "uq_invoices_job",
         "tenant",
@@ -312,6 +352,16 @@ deliveries: Final = sa.Table(
     sa.Column("attachment", sa.Text),
     sa.Column("job_id", sa.Text),
     sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("remaining", Json, nullable=False, server_default="[]"),
+    sa.Column("language", sa.Text, nullable=False, server_default="es"),
+    sa.Column("urgent", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("waiting", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("due_at", Instant),
+    sa.Column("digest_id", sa.Text),
+    sa.Column("tickets", Json, nullable=False, server_default="[]"),
+    sa.Column("history", Json, nullable=False, server_default="[]"),
+    sa.Column("recipient_id", sa.Text, nullable=False, server_default=sa.text("''")),
+    sa.Column("recipient_search", sa.Text, nullable=False, server_default=sa.text("''")),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("provider_id", sa.Text),
@@ -319,10 +369,51 @@ deliveries: Final = sa.Table(
     sa.Column("error_text", sa.Text),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("updated_at", Instant, nullable=False),
-    sa.UniqueConstraint("tenant", "key", name="uq_deliveries_key"),
+    sa.UniqueConstraint("tenant", "key", "channel", name="uq_deliveries_key"),
     sa.Index(None, "tenant", "created_at"),
     sa.Index(None, "tenant", "job_id"),
     sa.Index(None, "tenant", "provider_id"),
+    sa.Index("ix_deliveries_recipient", "tenant", "recipient_id", "created_at"),
+    sa.Index(
+        "ix_deliveries_due",
+        "due_at",
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+    ),
+)
+
+preferences: Final = sa.Table(
+    "preferences",
+    metadata,
+    _tenant(),
+    _id(),
+    _version(),
+    sa.Column("channels", Json, nullable=False),
+    sa.Column("muted", Json, nullable=False),
+    sa.Column("quiet", sa.Boolean, nullable=False),
+    sa.Column("starts", sa.Time, nullable=False),
+    sa.Column("ends", sa.Time, nullable=False),
+    sa.Column("zone", sa.Text),
+    sa.Column("language", sa.Text, nullable=False),
+    sa.Column("digest", sa.Boolean, nullable=False),
+)
+
+devices: Final = sa.Table(
+    "devices",
+    metadata,
+    _tenant(),
+    _id(),
+    _version(),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("provider", sa.Text, nullable=False),
+    sa.Column("token", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("session_id", sa.Text),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.Column("retired", sa.Text),
+    sa.UniqueConstraint("tenant", "token", name="uq_devices_token"),
+    sa.Index(None, "tenant", "user_id"),
 )
 
 outbox: Final = sa.Table(
@@ -413,6 +504,56 @@ idempotency_keys: Final = sa.Table(
     sa.Column("expires_at", Instant, nullable=False),
     sa.Index(None, "expires_at"),
 )
+
+offline_feeds: Final = sa.Table(
+    "offline_feeds",
+    metadata,
+    _tenant(),
+    sa.Column("origin", sa.Integer, nullable=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+)
+"""The last place in each tenant's feed; whoever takes one holds the row until the commit."""
+
+offline_changes: Final = sa.Table(
+    "offline_changes",
+    metadata,
+    _tenant(),
+    sa.Column("audience", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("record_id", sa.Text, primary_key=True),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("gone", sa.Boolean, nullable=False),
+    sa.Column("stamps", Json, nullable=False),
+    sa.Index("ix_offline_changes_feed", "tenant", "audience", "seq"),
+)
+"""Where each record stands in the feed of each audience. Triggers on jobs and customers write it."""
+
+offline_items: Final = sa.Table(
+    "offline_items",
+    metadata,
+    _tenant(),
+    sa.Column("kind", sa.Text, primary_key=True),
+    _id(),
+    _version(),
+    sa.Column("job_id", sa.Text, nullable=False),
+    sa.Column("place", sa.Integer, nullable=False),
+    sa.Column("fields", Json, nullable=False),
+    sa.Column("stamps", Json, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Index(None, "tenant", "job_id"),
+)
+
+offline_operations: Final = sa.Table(
+    "offline_operations",
+    metadata,
+    _tenant(),
+    sa.Column("owner", sa.Text, primary_key=True),
+    _id(),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("outcome", Json, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+)
+"""What became of each operation of a phone; a row decides that it is not applied again."""
 
 accounts: Final = sa.Table(
     "accounts",

@@ -76,6 +76,8 @@ class Writer:
         """
         version, facts = aggregate.version, aggregate.facts
         values: dict[str, Any] = {**row, "version": version + 1}
+        if "changed_by" in table.c:
+            values |= {"changed_by": self._actor.id, "changed_at": self._clock()}
         key = {"tenant": aggregate.tenant, "id": aggregate.id}
         values |= {f"old_{name}": value for name, value in (key | {"version": version}).items()} if version else key
         together = bool(facts) and not self.sqlite

@@ -11,7 +11,7 @@ from attrs import frozen
 from adapters.whatsapp.account import WhatsAppAccount
 from adapters.whatsapp.graph import Graph, data_of, failure_of
 from core.kernel.errors import NotFound, Unavailable
-from core.notifications import TEMPLATES, Delivery, Document, SendRefused
+from core.notifications import LANGUAGES, Delivery, Document, SendRefused
 
 
 @frozen
@@ -55,7 +55,6 @@ class WhatsAppChannel:
 
 def message_body(delivery: Delivery, *, media_id: str | None, filename: str | None) -> dict[str, Any]:
     """Return the request body of a template message; our id for it comes back in every status."""
-    template = TEMPLATES[delivery.template]
     components: list[dict[str, Any]] = []
     if media_id is not None:
         attached = {"type": "document", "document": {"id": media_id, "filename": filename}}
@@ -79,6 +78,10 @@ def message_body(delivery: Delivery, *, media_id: str | None, filename: str | No
         "recipient_type": "individual",
         **to,
         "type": "template",
-        "template": {"name": template.name, "language": {"code": template.language}, "components": components},
+        "template": {
+            "name": delivery.template,
+            "language": {"code": LANGUAGES[delivery.language]},
+            "components": components,
+        },
         "biz_opaque_callback_data": delivery.id,
     }

@@ -10,7 +10,7 @@ from adapters.whatsapp.account import WhatsAppAccount
 from adapters.whatsapp.codes import OTP_TEMPLATE
 from adapters.whatsapp.graph import TIMEOUT, VERSION
 from core.kernel.errors import Unavailable
-from core.notifications import TEMPLATES, Template
+from core.notifications import LANGUAGES, TEMPLATES, Template
 
 EXISTS: Final = 2388024
 """The sub-code of "there is a template of this name and language"."""
@@ -21,7 +21,12 @@ async def register_templates(base_url: str, account: WhatsAppAccount, *, public_
     address = f"{base_url}/{VERSION}/{account.waba_id}/message_templates"
     headers = {"Authorization": f"Bearer {account.token}"}
     async with httpx2.AsyncClient(timeout=TIMEOUT, headers=headers) as client:
-        for body in (*(template_body(each, public_url=public_url) for each in TEMPLATES.values()), OTP_TEMPLATE):
+        ours = (
+            template_body(each, public_url=public_url, language=language)
+            for each in TEMPLATES.values()
+            for language in LANGUAGES
+        )
+        for body in (*ours, OTP_TEMPLATE):
             try:
                 answer = await client.post(address, json=body)
             except httpx2.HTTPError as failure:
@@ -40,24 +45,24 @@ def _exists(answer: httpx2.Response) -> bool:
         return False
 
 
-def template_body(template: Template, *, public_url: str) -> dict[str, Any]:
-    """Return a template as Meta wants it declared, with an example for each gap."""
+def template_body(template: Template, *, public_url: str, language: str = "es") -> dict[str, Any]:
+    """Return a template as Meta wants it declared in a language, with an example for each gap."""
     components: list[dict[str, Any]] = []
     if template.document:
         components.append({"type": "HEADER", "format": "DOCUMENT"})
     example = {"body_text": [list(template.parameters)]}
-    components.append({"type": "BODY", "text": template.body, "example": example})
+    components.append({"type": "BODY", "text": template.words(language), "example": example})
     if template.link is not None:
         button = {
             "type": "URL",
-            "text": template.link,
+            "text": template.button(language),
             "url": f"{public_url}/track/{{{{1}}}}",
             "example": [f"{public_url}/track/abc"],
         }
         components.append({"type": "BUTTONS", "buttons": [button]})
     return {
         "name": template.name,
-        "language": template.language,
+        "language": LANGUAGES[language],
         "category": template.category,
         "components": components,
     }

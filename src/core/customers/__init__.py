@@ -4,7 +4,7 @@ An *identity* is a provider's name for a person (`whatsapp:5491155550123`); it b
 message finds its sender. The *VAT condition* and the *document* decide the letter of an invoice.
 """
 
-from core.customers.model import Customer, CustomerNotFound, IdentityTaken, cuit_is_valid
+from core.customers.model import Customer, CustomerNotFound, IdentityTaken
 from core.customers.service import Customers
 
-__all__ = ["Customer", "CustomerNotFound", "Customers", "IdentityTaken", "cuit_is_valid"]
+__all__ = ["Customer", "CustomerNotFound", "Customers", "IdentityTaken"]

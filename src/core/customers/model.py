@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
@@ -9,11 +11,41 @@ from attrs import field, frozen
 
 from core.customers.events import CustomerChanged, CustomerFact, CustomerRegistered
 from core.kernel.errors import Conflict, Invalid, NotFound
-from core.kernel.phone import e164
+from core.kernel.numbers import cuit_is_valid, e164
 from core.kernel.states import evolved
 
-VAT_CONDITIONS: Final = ("responsable_inscripto", "monotributo", "exento", "consumidor_final")
-DOCUMENT_TYPES: Final = ("CUIT", "CUIL", "DNI", "none")
+VAT_CONDITIONS: Final = (
+    "responsable_inscripto",
+    "exento",
+    "consumidor_final",
+    "monotributo",
+    "no_categorizado",
+    "proveedor_exterior",
+    "cliente_exterior",
+    "ley_19640",
+    "monotributo_social",
+    "no_alcanzado",
+    "monotributo_promovido",
+)
+"""What AFIP knows of a receiver (`FEParamGetCondicionIvaReceptor`)."""
+
+_NATIONAL: Final = (re.compile(r"[0-9]{6,8}\Z"), "six to eight digits")
+_FOREIGN: Final = (re.compile(r"0*[1-9][0-9]*\Z"), "up to eleven digits, without letters, because AFIP takes no others")
+_LONGEST: Final = 11
+DOCUMENTS: Final[Mapping[str, tuple[re.Pattern[str], str] | None]] = {
+    "CUIT": None,
+    "CUIL": None,
+    "CDI": None,
+    "DNI": _NATIONAL,
+    "LE": _NATIONAL,
+    "LC": _NATIONAL,
+    "passport": _FOREIGN,
+    "foreign_id": _FOREIGN,
+}
+"""What a document's number looks like; None: eleven digits, the last of which checks the others."""
+_EMAIL: Final = re.compile(r"(?=.{6,254}$)[A-Za-z0-9._%+'-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}")
+"""What any mail server takes: no quotes, spaces or letters beyond ASCII, and no line's end to smuggle a header in."""
+DOCUMENT_TYPES: Final = (*DOCUMENTS, "none")
 
 
 class CustomerNotFound(NotFound):
@@ -49,6 +81,8 @@ class Customer:
     document_type: str = "none"
     document_number: str = ""
     address: str = ""
+    email: str | None = None
+    """Where documents are sent to."""
     version: int = 0
     facts: tuple[CustomerFact, ...] = field(default=(), eq=False, repr=False)
 
@@ -77,6 +111,9 @@ class Customer:
 
 
 def _check(customer: Customer) -> None:
+    if customer.email is not None and not _EMAIL.fullmatch(customer.email):
+        msg = f"{customer.email[:60]!r} is no e-mail address"
+        raise Invalid(msg, field="email")
     if not customer.name.strip():
         msg = "a customer needs a name"
         raise Invalid(msg, field="name")
@@ -91,18 +128,12 @@ def _check(customer: Customer) -> None:
         if number:
             msg = "a document number needs its type"
             raise Invalid(msg, field="documentType")
-    elif customer.document_type in {"CUIT", "CUIL"}:
-        if not cuit_is_valid(number):
-            msg = f"{number!r} is not a {customer.document_type}: eleven digits, the last one checks the others"
-            raise Invalid(msg, field="documentNumber")
-    elif not (number.isascii() and number.isdigit() and 6 <= len(number) <= 8):  # noqa: PLR2004 - a DNI's length
-        msg = f"{number!r} is not a DNI: six to eight digits"
+        return
+    form = DOCUMENTS[customer.document_type]
+    if form is None:
+        fits, said = cuit_is_valid(number), "eleven digits, the last one checks the others"
+    else:
+        fits, said = len(number) <= _LONGEST and form[0].match(number) is not None, form[1]
+    if not fits:
+        msg = f"{number!r} is not a {customer.document_type}: {said}"
         raise Invalid(msg, field="documentNumber")
-
-
-def cuit_is_valid(number: str) -> bool:
-    """Check eleven digits modulo 11 with the weights 5 4 3 2 7 6 5 4 3 2."""
-    if len(number) != 11 or not (number.isascii() and number.isdigit()):  # noqa: PLR2004 - a CUIT's length
-        return False
-    total = sum(int(digit) * weight for digit, weight in zip(number, (5, 4, 3, 2, 7, 6, 5, 4, 3, 2), strict=False))
-    return int(number[-1]) == {11: 0, 10: 9}.get(11 - total % 11, 11 - total % 11)

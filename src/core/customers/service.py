@@ -33,6 +33,7 @@ class Customers:
         document_type: str = "none",
         document_number: str = "",
         address: str = "",
+        email: str | None = None,
     ) -> Customer:
         """Note a customer; a WhatsApp message from the phone will find them."""
         actor.must("customers.write")
@@ -47,6 +48,7 @@ class Customers:
             document_type=document_type,
             document_number=document_number,
             address=address,
+            email=email,
         )
         async with self._begin(actor) as tx:
             return await tx.customers.save(customer)
@@ -110,6 +112,7 @@ class Customers:
         document_type: str | None = None,
         document_number: str | None = None,
         address: str | None = None,
+        email: str | None = None,
         version: int | None = None,
     ) -> Customer:
         """Correct what is known of a customer; None leaves a thing as it is."""
@@ -130,6 +133,7 @@ class Customers:
                 document_type=document_type,
                 document_number=document_number,
                 address=address,
+                email=email,
             )
             return await tx.customers.save(changed) if changed is not customer else customer
 

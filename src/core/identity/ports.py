@@ -141,6 +141,34 @@ class SessionRepository(Protocol):
         ...
 
 
+@frozen(kw_only=True)
+class KnownLogIn:
+    """Who is logged in by a session, with which role, and until when it counts if nobody ends it."""
+
+    user_id: str
+    role: str
+    until: datetime
+
+
+class KnownLogIns(Protocol):
+    """Sessions that count, shared by all processes so that none has to ask the database each time; may raise `Unavailable`.
+
+    It may forget at any time, which costs a question to the database.
+    """
+
+    async def get(self, tenant: str, session_id: str) -> KnownLogIn | None:
+        """Return the log-in, or None where the database has to be asked."""
+        ...
+
+    async def remember(self, tenant: str, session_id: str, known: KnownLogIn, *, life: timedelta) -> None:
+        """Know it for as long as `life`, unless it is known, or was to be forgotten a short while ago."""
+        ...
+
+    async def forget(self, tenant: str, session_id: str, *, life: timedelta) -> None:
+        """Let nobody know it for as long as `life`, however old what somebody wants to remember then."""
+        ...
+
+
 class SessionReader(Protocol):
     """Sessions as they were last committed."""
 

@@ -7,6 +7,8 @@ invoice: a credit note takes back, a debit note adds.
     draft → pending_cae → issued
       ↑         ├→ cae_failed (AFIP said no)     → draft
       └─────────┴→ unknown (the answer was lost) → issued, or pending_cae under the same number, or draft
+
+A draft or refused voucher with *doubts* (a request for it may still arrive at AFIP) becomes issued when AFIP turns out to have it.
 """
 
 from core.invoicing.authorising import InvoicingRules
@@ -24,14 +26,15 @@ from core.invoicing.outcome import (
     SeriesBusy,
 )
 from core.invoicing.parties import Issuer, Receiver
-from core.invoicing.ports import Exchange, Found, Work
-from core.invoicing.preflight import Finding, NotAcceptable, findings
+from core.invoicing.ports import COPIES, Exchange, Found, Work
+from core.invoicing.preflight import Finding, NotAcceptable, findings, unwritable
 from core.invoicing.qr import qr_text
 from core.invoicing.service import Invoicing
 from core.invoicing.terms import Mipyme, Tax, Terms
 from core.invoicing.voucher import Corrected, Series, letter
 
 __all__ = [
+    "COPIES",
     "MOVES",
     "OPEN",
     "AnswerLost",
@@ -63,4 +66,5 @@ __all__ = [
     "letter",
     "qr_text",
     "total_of",
+    "unwritable",
 ]

@@ -20,9 +20,13 @@ from core.kernel.time import Clock
 
 @frozen(kw_only=True)
 class InvoicingRules:
-    """`answer_within`: how long a call to AFIP may take; an invoice that waits longer has lost its answer."""
+    """`answer_within`: how long a call to AFIP may take; an invoice that waits longer has lost its answer.
+
+    `late_within`: how long after that a request may still arrive and be authorised: its access ticket lives 12 hours.
+    """
 
     answer_within: timedelta = timedelta(seconds=60)
+    late_within: timedelta = timedelta(hours=13)
 
 
 async def impatient(_: int) -> bool:
@@ -84,10 +88,13 @@ class Authorising:
         return [await self._invoices.get(actor.tenant, id_) for id_ in ids]
 
     async def settle(self, actor: Actor, invoice: Invoice) -> Invoice:
-        """Find out what became of a voucher whose answer was lost; the lowest number of a series comes first."""
+        """Find out what became of a voucher whose answer was lost; the lowest number of a series comes first.
+
+        Of one that is not open any more, find out whether a request that was given up for lost arrived after all.
+        """
         now = self._clock()
         if invoice.state not in OPEN:
-            return invoice
+            return await self._look_again(actor, invoice)
         if invoice.submitted_at is not None and now - invoice.submitted_at < self._rules.answer_within:
             msg = f"{invoice.printed_number} still waits for AFIP's answer; look again in a minute"
             raise SeriesBusy(msg)
@@ -97,14 +104,14 @@ class Authorising:
         if found is not None and found.same:
             return await self._conclude(actor, invoice.issue(found.authorisation, at=now))
         # Somebody else's: ours was never authorised, and never will be under this number.
-        hopeless = found is not None
+        hopeless, late = found is not None, False
         if not hopeless and invoice.slot:
-            # One before it in its request was refused: so was this one, or will be if the request still arrives.
+            # One before it in its request was refused: so was this one, unless the request has still to arrive.
             last = await self._authority.last_authorised(invoice.tenant, invoice.series)
-            hopeless = last + 1 < (invoice.number or 0)
+            hopeless = late = last + 1 < (invoice.number or 0)
         try:
             if hopeless:
-                return await self._save(actor, invoice.release(at=now))
+                return await self._save(actor, invoice.release(at=now, late=late))
             asking = await self._save(actor, invoice.ask_again(at=now))
         except StaleVersion as stale:
             raise _faster() from stale
@@ -118,18 +125,65 @@ class Authorising:
             return invoice
         await self._free_series(actor, invoice)
         last = await self._authority.last_authorised(invoice.tenant, invoice.series)
+        invoice = await self._beyond_doubt(actor, invoice, last)
+        if invoice.state != "draft":
+            return invoice
         return await self._ask(actor, await self._submit(actor, invoice, number=last + 1))
+
+    async def _beyond_doubt(self, actor: Actor, invoice: Invoice, last: int) -> Invoice:
+        """Return the draft if it may be asked for, or what became of it meanwhile; raise `SeriesBusy` if neither can be told.
+
+        Where a late request names a number that the series has yet to give, asking is safe: the new number is no higher, and
+        AFIP gives it once, to the one question or to the other.
+        """
+        if self._decides(invoice, last):
+            return invoice
+        looked = await self._look_again(actor, invoice)
+        if looked.state == "draft" and not self._decides(looked, last):
+            until = max(each.since for each in looked.doubts) + self._rules.late_within
+            msg = f"AFIP may still authorise an earlier request for this voucher in another series, until {until:%H:%M} UTC"
+            raise SeriesBusy(msg)
+        return looked
+
+    @staticmethod
+    def _decides(invoice: Invoice, last: int) -> bool:
+        return all(each.number > last and invoice.as_asked(each).series == invoice.series for each in invoice.doubts)
+
+    async def _look_again(self, actor: Actor, invoice: Invoice) -> Invoice:
+        """Find out what became of requests that were given up for lost, and adopt what AFIP made of one."""
+        if not invoice.doubts:
+            return invoice
+        now = self._clock()
+        for doubt in invoice.doubts:
+            asked = invoice.as_asked(doubt)
+            found = await self._authority.find(asked)
+            if found is not None and found.same:
+                try:
+                    return await self._save(actor, invoice.adopt(doubt, found.authorisation, at=now))
+                except SeriesBusy:  # one of ours has the number, and is the same in AFIP's eyes
+                    async with self._begin(actor) as tx:
+                        holder = await tx.invoices.numbered(asked.tenant, asked.series, doubt.number)
+                    if holder is None or holder.state != "issued":
+                        raise  # it was only asked for under the number, and is settled first
+            if found is not None or now - doubt.since >= self._rules.late_within:
+                invoice = invoice.dispel(doubt)
+        return await self._save(actor, invoice.look_later(at=now) if invoice.doubts else invoice)
 
     async def _ask(self, actor: Actor, submitted: Invoice, *, again: bool = False) -> Invoice:
         """Ask for the CAE. AFIP gives a number once, so the same question may be asked twice, by two processes or after a crash."""
         try:
             authorisation = await self._authority.authorise(submitted)
         except Refused as refusal:
+            found = None
             if refusal.number_taken:
                 found = await self._authority.find(submitted)
                 if found is not None and found.same:
                     return await self._conclude(actor, submitted.issue(found.authorisation, at=self._clock()))
-            concluded = await self._conclude(actor, submitted.refuse(refusal.observations, at=self._clock()))
+                submitted = await self._look_again(actor, submitted)
+                if submitted.state == "issued":
+                    return submitted
+            refused = submitted.refuse(refusal.observations, at=self._clock(), late=again and found is None)
+            concluded = await self._conclude(actor, refused)
             if concluded.state == "issued":
                 return concluded
             raise
@@ -170,8 +224,7 @@ class Authorising:
 
     async def _free_series(self, actor: Actor, invoice: Invoice) -> None:
         while True:
-            async with self._begin(actor) as tx:
-                blocker = await tx.invoices.open_in(invoice.tenant, invoice.series)
+            blocker = await self._open_in(actor, invoice)
             if blocker is None or blocker.id == invoice.id:
                 return
             try:
@@ -183,11 +236,14 @@ class Authorising:
                 raise SeriesBusy(msg)
 
     async def _after_those_before(self, actor: Actor, invoice: Invoice) -> None:
-        async with self._begin(actor) as tx:
-            first = await tx.invoices.open_in(invoice.tenant, invoice.series)
+        first = await self._open_in(actor, invoice)
         if first is not None and (first.number or 0) < (invoice.number or 0):
             msg = f"{first.printed_number} of the same request has to be settled first"
             raise SeriesBusy(msg)
+
+    async def _open_in(self, actor: Actor, invoice: Invoice) -> Invoice | None:
+        async with self._begin(actor) as tx:
+            return await tx.invoices.open_in(invoice.tenant, invoice.series)
 
     async def _submit(self, actor: Actor, invoice: Invoice, *, number: int) -> Invoice:
         try:
@@ -202,12 +258,20 @@ class Authorising:
         first = waiting[0]
         most = await self._authority.most_at_once(first.tenant, first.series)
         last = await self._authority.last_authorised(first.tenant, first.series)
+        sure: list[Invoice] = []
+        for each in waiting:
+            try:
+                beyond_doubt = await self._beyond_doubt(actor, each, last)
+            except Unavailable:  # it goes alone, later
+                continue
+            if beyond_doubt.state == "draft":
+                sure.append(beyond_doubt)
         today = self._local_day(self._clock())
         asked: list[Invoice] = []
         batch = self._new_id("batch")
         try:
             async with self._begin(actor) as tx:
-                for each in sorted(waiting, key=lambda invoice: invoice.terms.issued_on or today):
+                for each in sorted(sure, key=lambda invoice: invoice.terms.issued_on or today):
                     if len(asked) == most:
                         break
                     try:
@@ -231,13 +295,20 @@ class Authorising:
         day = invoice.terms.issued_on or max(today, newest or today)
         submitted = invoice.submit(number=number, issued_on=day, at=now, batch=batch, slot=slot)
         submitted.check(today=today, newest=newest)
-        if invoice.kind == "credit_note":
-            for corrected in invoice.corrects:
-                original = await tx.invoices.get(invoice.tenant, corrected.invoice_id)
-                notes = await tx.invoices.notes_of(invoice.tenant, corrected.invoice_id)
-                of_lines(invoice.lines, invoice.terms.taxes, invoice.totals.rates, left_of(original, notes))
-                await tx.invoices.save(original)  # its next version: of two that credit it at once, one is too late
+        await self.check_left(tx, invoice)
         return submitted
+
+    async def check_left(self, tx: InvoiceTransaction, invoice: Invoice) -> None:
+        """Make sure that nobody else credits the money that a credit note takes; raise `NotAcceptable`."""
+        if invoice.kind != "credit_note":
+            return
+        since = self._clock() - self._rules.answer_within
+        for corrected in invoice.corrects:
+            original = await tx.invoices.get(invoice.tenant, corrected.invoice_id)
+            notes = await tx.invoices.notes_of(invoice.tenant, corrected.invoice_id)
+            others = [each for each in notes if each.id != invoice.id]
+            of_lines(invoice.lines, invoice.terms.taxes, invoice.totals.rates, left_of(original, others, since=since))
+            await tx.invoices.save(original)  # its next version: of two that credit it at once, one is too late
 
     async def _conclude(self, actor: Actor, after: Invoice) -> Invoice:
         """Store what became of the question; whoever asked the same and stored AFIP's yes before is right."""

@@ -7,8 +7,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
+from core.invoicing.doubt import Doubt
 from core.invoicing.events import (
     InvoiceDrafted,
     InvoiceFact,
@@ -20,7 +21,7 @@ from core.invoicing.events import (
 )
 from core.invoicing.outcome import Authorisation, Observation
 from core.invoicing.parties import Issuer, Receiver
-from core.invoicing.preflight import NotAcceptable, findings
+from core.invoicing.preflight import NotAcceptable, findings, unwritable
 from core.invoicing.terms import PLAIN, Terms
 from core.invoicing.voucher import (
     CONCEPT,
@@ -33,18 +34,20 @@ from core.invoicing.voucher import (
     number_text,
     voucher_type,
 )
+from core.kernel.errors import Invalid
 from core.kernel.money import Line, Totals, totals
 from core.kernel.states import IllegalMove, Moves, check_move, evolved
 
 MOVES: Final[Moves] = {
-    "draft": frozenset({"draft", "pending_cae"}),
+    "draft": frozenset({"draft", "pending_cae", "issued"}),
     "pending_cae": frozenset({"issued", "cae_failed", "unknown", "draft", "pending_cae"}),
     "unknown": frozenset({"issued", "cae_failed", "unknown", "draft", "pending_cae"}),
-    "cae_failed": frozenset({"draft"}),
+    "cae_failed": frozenset({"draft", "issued"}),
     "issued": frozenset(),
 }
 OPEN: Final = frozenset({"pending_cae", "unknown"})
 """States in which an invoice holds its series: nobody takes the next number before it is settled."""
+_ASKED: Final = tuple(each.name for each in fields(Doubt) if each.name != "since")
 
 
 @frozen(kw_only=True, slots=False)
@@ -52,7 +55,8 @@ class Invoice:
     """A voucher. It gets its number before AFIP is asked and keeps it until the answer is known.
 
     A refused voucher consumes no number. One whose answer was lost is `unknown`, never failed: AFIP may have authorised it.
-    A job has one invoice at most, and any number of notes.
+    A job has one invoice at most, and any number of notes. A note that names a period to AFIP still takes its money from the
+    voucher that it `corrects`.
     """
 
     id: str
@@ -74,12 +78,17 @@ class Invoice:
     number: int | None = None
     issued_on: date | None = None
     submitted_at: datetime | None = None
+    """When AFIP was asked; of a note's draft, since when it is on its way there."""
     batch: str | None = None
     """What ties together the vouchers that AFIP was asked for in one request."""
     slot: int = 0
     """The place in that request: a series has one open voucher in each slot."""
     authorisation: Authorisation | None = None
     errors: tuple[Observation, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+    """What AFIP may still authorise of it, although it is a draft or refused."""
+    look_at: datetime | None = None
+    """When to look what became of the doubts; None without any."""
     version: int = 0
     facts: tuple[InvoiceFact, ...] = field(default=(), eq=False, repr=False)
 
@@ -159,6 +168,11 @@ class Invoice:
         return DOCUMENT_TYPE[self.receiver.document_type], int(self.receiver.document_number or 0)
 
     @property
+    def named(self) -> tuple[Corrected, ...]:
+        """The vouchers that AFIP is told a note corrects; none if it is told a period."""
+        return () if self.corrects_period is not None else self.corrects
+
+    @property
     def receiver_condition(self) -> int:
         """AFIP's `CondicionIVAReceptorId`."""
         return RECEIVER_CONDITION[self.receiver.vat_condition]
@@ -179,7 +193,12 @@ class Invoice:
 
     def check(self, *, today: date | None = None, newest: date | None = None) -> None:
         """Raise `NotAcceptable` for what AFIP is known to refuse, before a number is taken."""
-        found = findings(self, today=today, newest=newest)
+        try:
+            found = findings(self, today=today, newest=newest)
+        except NotAcceptable:
+            raise
+        except Invalid as problem:  # its total cannot be written
+            raise unwritable(problem) from problem
         if found:
             raise NotAcceptable(found)
 
@@ -192,9 +211,10 @@ class Invoice:
         at: datetime,
         terms: Terms | None = None,
         currency: str | None = None,
+        reason: str | None = None,
         today: date | None = None,
     ) -> Invoice:
-        """Change a draft, or a refused invoice, which becomes a draft again."""
+        """Change a draft, or a refused voucher, which becomes a draft again."""
         self._check_open("revise", "draft", want=False)  # AFIP may have it: only `release` takes it back
         wanted = {
             "issuer": issuer,
@@ -202,6 +222,8 @@ class Invoice:
             "lines": lines,
             "terms": terms or self.terms,
             "currency": currency or self.currency,
+            "reason": reason or self.reason,
+            "submitted_at": None if self.kind == "invoice" else at,
         }
         sums = evolved(self, wanted).totals
         about = {**self._about(at), "customer_id": receiver.customer_id}
@@ -220,6 +242,7 @@ class Invoice:
 
     def issue(self, authorisation: Authorisation, *, at: datetime) -> Invoice:
         """AFIP said yes."""
+        self._check_open("issue", "issued")
         fact = InvoiceIssued(
             **self._about(at),
             number=self.printed_number,
@@ -228,12 +251,19 @@ class Invoice:
             currency=self.currency,
             kind=self.kind,
         )
-        return self._move("issue", "issued", fact, authorisation=authorisation, errors=())
+        sure: dict[str, Any] = {"errors": (), "doubts": (), "look_at": None}
+        return self._move("issue", "issued", fact, authorisation=authorisation, **sure)
 
-    def refuse(self, observations: Sequence[Observation], *, at: datetime) -> Invoice:
-        """AFIP said no; the number is free again."""
+    def adopt(self, doubt: Doubt, authorisation: Authorisation, *, at: datetime) -> Invoice:
+        """A request that was given up for lost arrived after all: AFIP has the voucher as it was asked for then."""
+        check_move(MOVES, kind="invoice", state=self.state, event="adopt", wanted="issued")
+        return evolved(self.as_asked(doubt), {"state": "unknown"}).issue(authorisation, at=at)
+
+    def refuse(self, observations: Sequence[Observation], *, at: datetime, late: bool = False) -> Invoice:
+        """AFIP said no; the number is free again. `late`: an earlier request with it has no answer, and may still arrive."""
         fact = InvoiceRefused(**self._about(at), errors=tuple(map(str, observations)))
-        return self._move("refuse", "cae_failed", fact, errors=tuple(observations), number=None)
+        doubt = self._doubt(at) if late else {}
+        return self._move("refuse", "cae_failed", fact, errors=tuple(observations), number=None, **doubt)
 
     def lose_answer(self, *, at: datetime) -> Invoice:
         """AFIP was asked and nobody knows what it said."""
@@ -246,12 +276,37 @@ class Invoice:
         fact = InvoiceSubmitted(**self._about(at), number=self.printed_number)
         return self._move("ask again", "pending_cae", fact, submitted_at=at)
 
-    def release(self, *, at: datetime) -> Invoice:
-        """The number is free or somebody else's, and AFIP was not and will not be asked for ours: it is a draft again."""
+    def release(self, *, at: datetime, late: bool = False) -> Invoice:
+        """The number is free or somebody else's, and ours is not asked for any more: it is a draft again.
+
+        `late`: an earlier request with it has no answer, and may still arrive.
+        """
         self._check_open("release", "draft")
         fact = InvoiceReleased(**self._about(at), number=self.printed_number)
-        free = {"number": None, "issued_on": None, "submitted_at": None, "slot": 0}
+        free: dict[str, Any] = {"number": None, "issued_on": None, "submitted_at": None, "slot": 0}
+        free |= self._doubt(at) if late else {}
         return self._move("release", "draft", fact, **free)
+
+    def as_asked(self, doubt: Doubt) -> Invoice:
+        """Return the voucher as AFIP was asked for it then."""
+        return evolved(self, {name: getattr(doubt, name) for name in _ASKED})
+
+    def dispel(self, doubt: Doubt) -> Invoice:
+        """The number is another voucher's, or the request too old: AFIP will not authorise this any more."""
+        doubts = tuple(each for each in self.doubts if each != doubt)
+        return evolved(self, {"doubts": doubts, "look_at": self.look_at if doubts else None})
+
+    def look_later(self, *, at: datetime) -> Invoice:
+        """AFIP has none of the doubts now: look again when they are twice as old."""
+        return evolved(self, {"look_at": at + (at - max(each.since for each in self.doubts))})
+
+    def rest(self) -> Invoice:
+        """A note's draft is not on its way to AFIP any more."""
+        return evolved(self, {"submitted_at": None})
+
+    def _doubt(self, at: datetime) -> dict[str, Any]:
+        doubt = Doubt(since=at, **{name: getattr(self, name) for name in _ASKED})
+        return {"doubts": (*self.doubts, doubt), "look_at": at}
 
     def _about(self, at: datetime) -> dict[str, Any]:
         return {

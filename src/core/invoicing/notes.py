@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 from typing import Final, NoReturn, TypeAlias
 
@@ -65,18 +66,27 @@ def parts_of(lines: Iterable[Line], taxes: Iterable[Tax], rates: Iterable[RateTo
     return found
 
 
-def left_of(original: Invoice, notes: Sequence[Invoice]) -> Left:
-    """Return what may still be credited: the original and its issued debit notes, less credit notes that AFIP has or may have."""
+def left_of(original: Invoice, notes: Sequence[Invoice], *, since: datetime | None = None) -> Left:
+    """Return what may still be credited: the original and its issued debit notes, less credit notes that AFIP has or may have.
+
+    With `since`, drafts that are on their way to AFIP since that instant count as well.
+    """
     left = _parts(original)
     for note in notes:
         if note.kind == "debit_note" and note.state == "issued":
             for part, share in _parts(note).items():
                 left[part] = left.get(part, Share()) + share
     for note in notes:
-        if note.kind == "credit_note" and note.state in {*OPEN, "issued"}:
+        if note.kind == "credit_note" and (note.state in {*OPEN, "issued"} or note.doubts or on_its_way(note, since)):
             for part, share in _parts(note).items():
                 left[part] = left.get(part, Share()) - share
     return {part: share for part, share in left.items() if share.base > 0 or part.treatment == "tax"}
+
+
+def on_its_way(note: Invoice, since: datetime | None) -> bool:
+    """Whether a draft is about to be asked for; one that has rested, or whose process died, is not."""
+    asked = note.submitted_at
+    return note.state == "draft" and asked is not None and since is not None and asked >= since
 
 
 def total_of(left: Left) -> Decimal:
@@ -181,6 +191,20 @@ def _too_much(field: str, rest: Decimal) -> NoReturn:
         f"La nota de crédito supera lo que queda del comprobante: $ {shown}.",
         f"the credit note is above what is left of the voucher, {rest}",
         10237,
+    )
+
+
+def refuse_without_reason() -> NoReturn:
+    """Say that a note has a reason."""
+    _refuse("reason", "Una nota dice por qué se hace.", "a note says why")
+
+
+def refuse_annulment() -> NoReturn:
+    """Say that only a MiPyME credit voucher is annulled."""
+    _refuse(
+        "annuls",
+        "Solo una factura de crédito MiPyME se anula por rechazo del receptor.",
+        "only a MiPyME credit invoice is annulled because its receiver refused it",
     )
 
 

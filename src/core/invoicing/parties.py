@@ -6,9 +6,6 @@ from datetime import date
 
 from attrs import frozen
 
-_WEIGHTS = (5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
-DIGITS = 11
-
 
 @frozen(kw_only=True)
 class Issuer:
@@ -35,11 +32,3 @@ class Receiver:
     document_type: str = "none"
     document_number: str = ""
     address: str = ""
-
-
-def cuit_is_valid(number: str) -> bool:
-    """Check a CUIT, CUIL or CDI: eleven digits, the last of which checks the others (modulo 11)."""
-    if len(number) != DIGITS or not (number.isascii() and number.isdigit()):
-        return False
-    total = sum(int(digit) * weight for digit, weight in zip(number, _WEIGHTS, strict=False))
-    return int(number[-1]) == {11: 0, 10: 9}.get(11 - total % 11, 11 - total % 11)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from attrs import frozen
 
@@ -30,6 +30,10 @@ class InvoiceRepository(Protocol):
 
     async def open_in(self, tenant: str, series: Series) -> Invoice | None:
         """Return the lowest numbered voucher of the series that waits for AFIP's word, or None."""
+        ...
+
+    async def numbered(self, tenant: str, series: Series, number: int) -> Invoice | None:
+        """Return the voucher of the series that has the number, in whichever state, or None."""
         ...
 
     async def newest_day(self, tenant: str, series: Series) -> date | None:
@@ -80,8 +84,11 @@ class InvoiceReader(Protocol):
         """
         ...
 
-    async def unanswered(self, *, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
-        """Return (tenant, invoice id) of what was submitted before the instant and is still open: the oldest, then lowest, first."""
+    async def unanswered(self, *, before: datetime, limit: int, skip: int = 0) -> Sequence[tuple[str, str]]:
+        """Return (tenant, invoice id) of what was submitted before the instant and is still open: the oldest, then lowest, first.
+
+        And of what has doubts to be looked at (`look_at`) before the instant. The first `skip` are left out.
+        """
         ...
 
 
@@ -181,11 +188,18 @@ class VoucherTrail(Protocol):
         ...
 
 
+COPIES: Final = ("original", "duplicate", "both")
+"""Whose document it is: the receiver's, the issuer's, or one after the other."""
+
+
 class InvoicePrinter(Protocol):
     """Makes the document that people get."""
 
-    async def print(self, invoice: Invoice, *, qr_text: str) -> bytes:
-        """Return the issued invoice as a PDF with its QR code; the same invoice gives the same bytes. Raise `NotIssued`."""
+    async def print(self, invoice: Invoice, *, qr_text: str, copy: str = "original") -> bytes:
+        """Return the issued invoice as a PDF with its QR code: the `original`, the issuer's `duplicate`, or `both` in one document.
+
+        The same invoice gives the same bytes. Raise `NotIssued`.
+        """
         ...
 
 

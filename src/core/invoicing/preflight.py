@@ -12,7 +12,7 @@ from typing import ClassVar, Final, Protocol
 
 from attrs import frozen
 
-from core.invoicing.parties import Issuer, Receiver, cuit_is_valid
+from core.invoicing.parties import Issuer, Receiver
 from core.invoicing.terms import Terms
 from core.invoicing.voucher import (
     ASSOCIATED,
@@ -30,6 +30,7 @@ from core.invoicing.voucher import (
 )
 from core.kernel.errors import Invalid
 from core.kernel.money import Totals
+from core.kernel.numbers import cuit_is_valid
 
 
 class Voucher(Protocol):
@@ -102,6 +103,26 @@ class NotAcceptable(Invalid):
             for each in self.findings
         ]
         return {**super().details(), "findings": found}
+
+
+_LINE: Final[Mapping[str, tuple[str, int | None, str]]] = {
+    "description": ("description", None, "Cada renglón dice qué se hizo o entregó."),
+    "quantity": ("quantity", 10044, "La cantidad es mayor que cero."),
+    "unit_price": ("unitPrice", 10044, "El precio no es negativo, y el renglón tiene hasta 13 dígitos y 2 decimales."),
+    "discount": ("discount", None, "El descuento va de 0 a 100 por ciento."),
+    "vat_rate": ("vatRate", 10019, "La alícuota es una de 0, 2,5, 5, 10,5, 21 y 27, y 0 en lo exento o no gravado."),
+    "treatment": ("treatment", None, "Un renglón es gravado, exento o no gravado."),
+    "lines": ("items", 10056, "El total tiene hasta 13 dígitos y 2 decimales."),
+    "taxes": ("taxes", 10028, "Base, alícuota e importe de un tributo no son negativos y tienen dos decimales."),
+}
+"""What cannot even be written down, by the field that says so."""
+
+
+def unwritable(problem: Invalid, *, within: str = "") -> NotAcceptable:
+    """Return what a line, a tax or a total says of itself as the pre-flight says it; `within` is where it stands (`items.0`)."""
+    field, code, rule_es = _LINE.get(problem.field or "", (problem.field or "items", None, "El renglón no es válido."))
+    where = f"{within}.{field}" if within else field
+    return NotAcceptable([Finding(field=where, code=code, rule_es=rule_es, rule=str(problem))])
 
 
 def findings(invoice: Voucher, *, today: date | None = None, newest: date | None = None) -> tuple[Finding, ...]:
@@ -368,7 +389,7 @@ def _association(invoice: Voucher) -> Iterator[Finding]:
     if invoice.kind == "invoice":
         if invoice.corrects_period is not None:
             yield Finding(
-                field="correctsPeriod",
+                field="periodFrom",
                 code=10198,
                 rule_es="Una factura no lleva período asociado.",
                 rule="an invoice corrects no period",
@@ -382,6 +403,7 @@ def _association(invoice: Voucher) -> Iterator[Finding]:
                 rule_es="Una nota dice qué comprobante o período corrige.",
                 rule="a note names the voucher or the period that it corrects",
             )
+        yield from _period(invoice)
         allowed = ASSOCIATED[invoice.voucher_type]
     if any(each.voucher_type not in allowed for each in invoice.corrects):
         yield Finding(
@@ -389,6 +411,33 @@ def _association(invoice: Voucher) -> Iterator[Finding]:
             code=10040,
             rule_es="El comprobante asociado tiene que ser de la misma letra, y una factura no lleva ninguno.",
             rule="a note corrects vouchers of its own letter, an invoice none",
+        )
+
+
+def _period(invoice: Voucher) -> Iterator[Finding]:
+    if invoice.corrects_period is None:
+        return
+    since, until = invoice.corrects_period
+    if since > until:
+        yield Finding(
+            field="periodFrom",
+            code=10197,
+            rule_es="El período asociado termina antes de empezar.",
+            rule="the period that a note corrects ends before it begins",
+        )
+    elif any(not since <= each.issued_on <= until for each in invoice.corrects):
+        yield Finding(
+            field="periodFrom",
+            code=None,
+            rule_es="El período asociado incluye la fecha del comprobante que se corrige.",
+            rule="the period that a note names includes the day of the voucher that it corrects",
+        )
+    if invoice.terms.mipyme is not None:
+        yield Finding(
+            field="periodFrom",
+            code=10197,
+            rule_es="Una nota MiPyME nombra su comprobante, no un período.",
+            rule="a MiPyME note names its voucher, not a period",
         )
 
 

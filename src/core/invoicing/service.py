@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from datetime import date
+import contextlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +12,17 @@ from attrs import evolve, field, frozen
 
 from core.invoicing.authorising import Authorising, InvoicingRules, impatient
 from core.invoicing.model import OPEN, Invoice
-from core.invoicing.notes import Credit, everything, left_of, of_amount, of_lines
+from core.invoicing.notes import (
+    Credit,
+    Left,
+    everything,
+    left_of,
+    of_amount,
+    of_lines,
+    on_its_way,
+    refuse_annulment,
+    refuse_without_reason,
+)
 from core.invoicing.outcome import NotIssued
 from core.invoicing.ports import (
     Begin,
@@ -109,23 +120,28 @@ class Invoicing:
         taxes: tuple[Tax, ...] = (),
         amount: Decimal | None = None,
         issued_on: date | None = None,
+        period: tuple[date, date] | None = None,
+        annuls: bool = False,
     ) -> Invoice:
         """Take back an issued invoice: these lines, or this amount with its taxes, or all that other notes have left of it.
 
-        Raise `NotIssued`, `NotAcceptable` above what is left, and what `invoice` raises.
+        With `period` (its first and last day) AFIP is told that instead of the invoice. `annuls`: the receiver refused the MiPyME
+        credit invoice. A draft of the same note that nobody asks AFIP for is taken up again. Raise `NotIssued`, `NotAcceptable`
+        above what is left, and what `invoice` raises.
         """
         actor.must("invoices.write")
         original = await self._original(actor, invoice_id)
         if lines is not None and amount is not None:
             msg = "a credit note is of lines or of an amount"
             raise Invalid(msg, field="amount")
-        async with self._begin(actor) as tx:
-            left = left_of(original, await tx.invoices.notes_of(actor.tenant, invoice_id))
-        if lines is not None:
-            credit = of_lines(lines, taxes, totals(lines).rates, left)
-        else:
-            credit = everything(original, left) if amount is None else of_amount(amount, left)
-        return await self._note(actor, original, "credit_note", credit, reason, issued_on)
+
+        def wanted(left: Left) -> Credit:
+            if lines is not None:
+                return of_lines(lines, taxes, totals(lines).rates, left)
+            return everything(original, left) if amount is None else of_amount(amount, left)
+
+        said = {"kind": "credit_note", "reason": reason, "corrects_period": period}
+        return await self._note(actor, original, wanted, said, issued_on=issued_on, annuls=annuls)
 
     async def debit(
         self,
@@ -136,11 +152,15 @@ class Invoicing:
         lines: tuple[Line, ...],
         taxes: tuple[Tax, ...] = (),
         issued_on: date | None = None,
+        period: tuple[date, date] | None = None,
+        annuls: bool = False,
     ) -> Invoice:
-        """Charge more on an issued invoice; raise `NotIssued` and what `invoice` raises."""
+        """Charge more on an issued invoice; `period` and `annuls` as in `credit`. Raise `NotIssued` and what `invoice` raises."""
         actor.must("invoices.write")
         original = await self._original(actor, invoice_id)
-        return await self._note(actor, original, "debit_note", Credit(lines, taxes, ()), reason, issued_on)
+        said = {"kind": "debit_note", "reason": reason, "corrects_period": period}
+        charge = Credit(lines, taxes, ())
+        return await self._note(actor, original, lambda _: charge, said, issued_on=issued_on, annuls=annuls)
 
     async def issue(self, *, actor: Actor, invoice_id: str) -> Invoice:
         """Have a draft or refused voucher authorised as it stands; an issued one is returned as it is. Raise as `invoice` does."""
@@ -169,18 +189,29 @@ class Invoicing:
         actor.must("invoices.write")
         return await self._authorising.settle(actor, await self._invoices.get(actor.tenant, invoice_id))
 
-    async def settle_unanswered(self, *, limit: int = 20) -> int:
-        """Settle what has waited too long, of all tenants, and return how many were looked at."""
+    async def settle_unanswered(self, *, page: int = 50) -> int:
+        """Settle what has waited too long, of all tenants, and return how many were looked at; `page` are read at once.
+
+        Those that cannot be settled now wait for the next call, and keep nobody behind them waiting.
+        """
         before = self._clock() - self._rules.answer_within
-        waiting = await self._invoices.unanswered(before=before, limit=limit)
-        for tenant, invoice_id in waiting:
-            correlation = self._new_id("corr")
-            actor = Actor(tenant=tenant, id="invoicing.settler", role="service", correlation=correlation)
-            try:
-                await self.settle(actor=actor, invoice_id=invoice_id)
-            except CuadrillaError:  # still unknown; the next round asks again
-                continue
-        return len(waiting)
+        seen: set[tuple[str, str]] = set()
+        left = 0
+        while True:
+            waiting = await self._invoices.unanswered(before=before, limit=page, skip=left)
+            for tenant, invoice_id in waiting:
+                if (tenant, invoice_id) in seen:
+                    left += 1
+                    continue
+                seen.add((tenant, invoice_id))
+                correlation = self._new_id("corr")
+                actor = Actor(tenant=tenant, id="invoicing.settler", role="service", correlation=correlation)
+                try:
+                    await self.settle(actor=actor, invoice_id=invoice_id)
+                except CuadrillaError:  # still unknown
+                    left += 1
+            if len(waiting) < page:
+                return len(seen)
 
     async def show(self, *, actor: Actor, invoice_id: str) -> Invoice:
         """Return one invoice."""
@@ -200,10 +231,10 @@ class Invoicing:
         actor.must("invoices.read")
         return await self._invoices.page(actor.tenant, job_id=job_id, states=states, limit=limit, cursor=cursor)
 
-    async def pdf(self, *, actor: Actor, invoice_id: str) -> tuple[str, bytes]:
-        """Return the file name and the PDF of an issued invoice; raise `NotIssued`."""
+    async def pdf(self, *, actor: Actor, invoice_id: str, copy: str = "original") -> tuple[str, bytes]:
+        """Return the file name and the PDF of an issued invoice; `copy` is one of `COPIES`. Raise `NotIssued`."""
         invoice = await self.show(actor=actor, invoice_id=invoice_id)
-        return invoice.filename, await self._printer.print(invoice, qr_text=qr_text(invoice))
+        return invoice.filename, await self._printer.print(invoice, qr_text=qr_text(invoice), copy=copy)
 
     async def exchanges(self, *, actor: Actor, invoice_id: str, limit: int = 20) -> Sequence[Exchange]:
         """Return what was said between AFIP and us about a voucher, the newest first."""
@@ -264,39 +295,89 @@ class Invoicing:
             raise NotIssued(msg)
         return original
 
-    async def _note(  # noqa: PLR0917 - its own callers only
-        self, actor: Actor, original: Invoice, kind: str, wanted: Credit, reason: str, issued_on: date | None
+    async def _note(
+        self,
+        actor: Actor,
+        original: Invoice,
+        wanted: Callable[[Left], Credit],
+        said: Mapping[str, Any],
+        *,
+        issued_on: date | None,
+        annuls: bool,
     ) -> Invoice:
-        if not reason.strip():
-            msg = "a note says why"
-            raise Invalid(msg, field="reason")
-        now = self._clock()
-        old = original.terms
-        note = Invoice.drafted(
-            id_=self._new_id("inv"),
-            job_id=original.job_id,
-            issuer=original.issuer,
-            receiver=original.receiver,
-            lines=wanted.lines,
-            currency=original.currency,
-            serviced_on=original.serviced_on,
-            kind=kind,
-            corrects=(_named(original),),
-            reason=reason.strip(),
-            terms=evolve(
-                old,
-                taxes=wanted.taxes,
-                exact=wanted.exact,
-                issued_on=issued_on,
-                due_on=None,
-                mipyme=None if old.mipyme is None else Mipyme(),
-            ),
-            at=now,
-            today=self._local_day(now),
+        if not said["reason"].strip():
+            refuse_without_reason()
+        if annuls and original.terms.mipyme is None:
+            refuse_annulment()
+        terms = evolve(
+            original.terms,
+            issued_on=issued_on,
+            due_on=None,
+            mipyme=None if original.terms.mipyme is None else Mipyme(annuls=annuls),
         )
-        async with self._begin(actor) as tx:
-            saved = await tx.invoices.save(note)
-        return await self._authorising.authorise(actor, saved.id)
+        draft = await self._draft_note(actor, original, wanted, {**said, "reason": said["reason"].strip()}, terms)
+        try:
+            return await self._authorising.authorise(actor, draft.id)
+        except CuadrillaError:
+            await self._rest(actor, draft)
+            raise
+
+    async def _draft_note(
+        self,
+        actor: Actor,
+        original: Invoice,
+        wanted: Callable[[Left], Credit],
+        said: Mapping[str, Any],
+        terms: Terms,
+    ) -> Invoice:
+        """Store the note's draft, which takes its money from now on; of two at once the second sees what the first has left."""
+        while True:
+            now = self._clock()
+            today, since = self._local_day(now), now - self._rules.answer_within
+            try:
+                async with self._begin(actor) as tx:
+                    current = await tx.invoices.get(original.tenant, original.id)
+                    notes = await tx.invoices.notes_of(original.tenant, original.id)
+                    credit = wanted(left_of(current, notes, since=since))
+                    note = Invoice.drafted(
+                        id_=self._new_id("inv"),
+                        job_id=original.job_id,
+                        issuer=original.issuer,
+                        receiver=original.receiver,
+                        lines=credit.lines,
+                        currency=original.currency,
+                        serviced_on=original.serviced_on,
+                        corrects=(_named(original),),
+                        terms=evolve(terms, taxes=credit.taxes, exact=credit.exact),
+                        at=now,
+                        today=today,
+                        submitted_at=now,
+                        **said,
+                    )
+                    resting = next((each for each in notes if _is_again(each, note, since)), None)
+                    if resting is not None:
+                        note = resting.revise(
+                            issuer=note.issuer,
+                            receiver=note.receiver,
+                            lines=note.lines,
+                            at=now,
+                            terms=note.terms,
+                            reason=note.reason,
+                            today=today,
+                        )
+                    if note.kind == "credit_note":
+                        await tx.invoices.save(current)
+                    return await tx.invoices.save(note)
+            except StaleVersion:  # somebody corrects the same invoice at this moment
+                continue
+
+    async def _rest(self, actor: Actor, note: Invoice) -> None:
+        """Note that a draft is not on its way any more, so that others may have its money; one that was refused is none."""
+        with contextlib.suppress(CuadrillaError):  # it rests by itself in a minute
+            async with self._begin(actor) as tx:
+                stored = await tx.invoices.get(note.tenant, note.id)
+                if stored.state == "draft" and stored.submitted_at == note.submitted_at:
+                    await tx.invoices.save(stored.rest())
 
     async def _ready(self, actor: Actor, invoice_id: str) -> Invoice:
         """Return the voucher, a refused one as a draft again."""
@@ -306,7 +387,18 @@ class Invoicing:
                 return invoice
             now = self._clock()
             again = invoice.revise(issuer=invoice.issuer, receiver=invoice.receiver, lines=invoice.lines, at=now)
+            await self._authorising.check_left(tx, again)
             return await tx.invoices.save(again)
+
+
+def _is_again(draft: Invoice, note: Invoice, since: datetime) -> bool:
+    """Whether a note's draft that AFIP is not asked for says the same as a new one."""
+    return (
+        draft.state == "draft"
+        and not on_its_way(draft, since)
+        and (draft.kind, draft.lines, draft.terms.taxes, draft.terms.exact, draft.corrects_period)
+        == (note.kind, note.lines, note.terms.taxes, note.terms.exact, note.corrects_period)
+    )
 
 
 def _named(original: Invoice) -> Corrected:

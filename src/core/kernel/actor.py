@@ -26,6 +26,7 @@ MAY: Final[Mapping[str, frozenset[str]]] = {
             "jobs.read",
             "jobs.write",
             "notifications.read",
+            "tracking.read",
             "tracking.update",
             "users.read",
         }

@@ -96,7 +96,7 @@ class Line:
             msg = f"quantity must be above zero and {LARGEST} at most"
             raise Invalid(msg, field="quantity")
         if not 0 <= self.unit_price <= LARGEST:
-            msg = "unit price must be zero or more"
+            msg = f"unit price must be zero or more, and {LARGEST} at most"
             raise Invalid(msg, field="unit_price")
         if not 0 <= self.discount <= 100:  # noqa: PLR2004 - percent
             msg = "discount must lie between 0 and 100 percent"

@@ -13,8 +13,10 @@ from core.jobs import events as job_events
 from core.kernel.events import Fact
 from core.messaging import events as message_events
 from core.notifications import events as notification_events
+from core.offline import events as offline_events
 from core.reactions.invoices import WhenAnInvoiceIsIssued
 from core.reactions.jobs import WhenAJobMoves
+from core.reactions.log_ins import WhenALogInEnds
 from core.reactions.messages import WhenSomebodyWrites
 from core.reactions.notifications import WhenANotificationIsQueued
 from core.reactions.relay import Publish, Reactions, Reactor, Relay
@@ -31,6 +33,7 @@ FACTS: dict[str, type[Fact]] = {
         job_events.FACTS,
         message_events.FACTS,
         notification_events.FACTS,
+        offline_events.FACTS,
         tracking_events.FACTS,
     )
     for fact in facts
@@ -45,6 +48,7 @@ def reactions_to_facts(
     trips: WhenATripMoves,
     invoices: WhenAnInvoiceIsIssued,
     notifications: WhenANotificationIsQueued,
+    log_ins: WhenALogInEnds,
 ) -> Reactions:
     """Return which reactions follow which fact."""
     return {
@@ -73,11 +77,16 @@ def reactions_to_facts(
         },
         "tracking.opened": {"notify.customer": trips.send_the_link},
         "tracking.arrived": {"jobs.arrive": trips.start_the_work},
+        "tracking.closed": {"tracking.make_known": trips.make_the_end_known},
         "invoice.issued": {
             "jobs.mark_invoiced": invoices.mark_the_job,
             "notify.customer": invoices.send_the_document,
         },
         "notification.queued": {"notifications.send": notifications.send},
+        "identity.session_revoked": {
+            "sessions.forget": log_ins.forget,
+            "notifications.retire_devices": log_ins.retire_its_devices,
+        },
     }
 
 
@@ -89,6 +98,7 @@ __all__ = [
     "Relay",
     "Telling",
     "WhenAJobMoves",
+    "WhenALogInEnds",
     "WhenANotificationIsQueued",
     "WhenATripMoves",
     "WhenAnInvoiceIsIssued",

@@ -7,7 +7,6 @@ from attrs import frozen
 from core.invoicing.events import InvoiceIssued
 from core.jobs import Jobs
 from core.kernel.actor import Actor
-from core.notifications import pesos
 from core.reactions.telling import Telling
 
 
@@ -24,15 +23,13 @@ class WhenAnInvoiceIsIssued:
             await self._jobs.mark_invoiced(actor=actor, job_id=fact.job_id, invoice_id=fact.invoice_id)
 
     async def send_the_document(self, actor: Actor, fact: InvoiceIssued) -> None:
-        """Send the invoice to the customer; a note is handed over by whoever agreed on it, there is no template for it yet."""
-        if fact.kind != "invoice":
-            return
+        """Send the invoice or note to the customer."""
         await self._telling.customer(
             actor,
             fact.customer_id,
-            "invoice_ready",
+            f"{fact.kind}_ready",
             fact.number,
-            pesos(fact.total),
+            fact.total,
             fact.cae,
             job_id=fact.job_id,
             attachment=f"invoice:{fact.invoice_id}",

@@ -15,7 +15,6 @@ from core.jobs.events import (
     TechnicianDeparted,
 )
 from core.kernel.actor import Actor
-from core.notifications import day, hours, pesos
 from core.reactions.telling import Telling
 from core.tracking import Point, Tracking
 
@@ -46,12 +45,13 @@ class WhenAJobMoves:
             fact.technician_id,
             "job_assigned_tech",
             job.title,
-            day(fact.starts_at, zone),
-            hours(fact.starts_at, fact.ends_at, zone),
+            fact.starts_at.astimezone(zone),
+            (fact.starts_at.astimezone(zone), fact.ends_at.astimezone(zone)),
             customer.name,
             customer.phone or "-",
             job.place.address or customer.address or "-",
             job_id=fact.job_id,
+            urgent=job.wish.urgency != "normal",
         )
 
     async def tell_the_customer_of_the_visit(self, actor: Actor, fact: JobScheduled) -> None:
@@ -62,8 +62,8 @@ class WhenAJobMoves:
             actor,
             fact.customer_id,
             "job_scheduled_customer",
-            day(fact.starts_at, zone),
-            hours(fact.starts_at, fact.ends_at, zone),
+            fact.starts_at.astimezone(zone),
+            (fact.starts_at.astimezone(zone), fact.ends_at.astimezone(zone)),
             technician.name,
             job_id=fact.job_id,
         )
@@ -96,7 +96,7 @@ class WhenAJobMoves:
         """Tell the customer that the work is done and what it comes to."""
         job = await self._jobs.show(actor=actor, job_id=fact.job_id)
         await self._telling.customer(
-            actor, fact.customer_id, "job_completed", job.title, pesos(fact.total), job_id=fact.job_id
+            actor, fact.customer_id, "job_completed", job.title, fact.total, job_id=fact.job_id
         )
 
     async def tell_the_technician_of_the_end(self, actor: Actor, fact: JobCompleted) -> None:
@@ -107,7 +107,7 @@ class WhenAJobMoves:
             fact.technician_id,
             "job_completed",
             job.title,
-            pesos(fact.total),
+            fact.total,
             job_id=fact.job_id,
             greet=True,
         )

@@ -10,7 +10,7 @@ from attrs import frozen
 from core.customers import Customer, Customers
 from core.identity import Identity, User
 from core.kernel.actor import Actor
-from core.notifications import Notifications, Recipient
+from core.notifications import Notifications, Recipient, Variable, first_name
 
 ZoneNamed = Callable[[str], tzinfo]
 """Return the time zone of an IANA name."""
@@ -30,41 +30,61 @@ class Telling:
         actor: Actor,
         customer_id: str,
         template: str,
-        *parameters: str,
+        *parameters: Variable | None,
         job_id: str | None,
         link: str | None = None,
         attachment: str | None = None,
+        urgent: bool = False,
     ) -> None:
         """Tell a customer; the first parameter, their first name, is filled in."""
         customer = await self._customers.show(actor=actor, customer_id=customer_id)
-        address = _address(customer)
-        if address is None:
-            return  # somebody without a phone is told by other means
         await self._notifications.notify(
             actor=actor,
             key=f"{actor.causation}:{template}:{customer.id}",
             template=template,
-            recipient=Recipient(id=customer.id, kind="customer", name=customer.name, address=address),
+            recipient=Recipient(
+                id=customer.id,
+                kind="customer",
+                name=customer.name,
+                address=_address(customer),
+                email=customer.email,
+                zone=await self._zone_name(actor),
+            ),
             parameters=(first_name(customer.name), *parameters),
             link=link,
             attachment=attachment,
             job_id=job_id,
+            urgent=urgent,
         )
 
     async def colleague(
-        self, actor: Actor, user_id: str, template: str, *parameters: str, job_id: str | None, greet: bool = False
+        self,
+        actor: Actor,
+        user_id: str,
+        template: str,
+        *parameters: Variable | None,
+        job_id: str | None,
+        greet: bool = False,
+        urgent: bool = False,
     ) -> None:
-        """Tell a colleague; `greet` fills in their first name as the first parameter."""
+        """Tell a colleague; `greet` fills in their first name as the first parameter. Who has left is told nothing any more."""
         user = await self.person(actor, user_id)
-        if user.phone is None:
+        if not user.active:
             return
         await self._notifications.notify(
             actor=actor,
             key=f"{actor.causation}:{template}:{user.id}",
             template=template,
-            recipient=Recipient(id=user.id, kind=user.role, name=user.name, address=user.phone),
+            recipient=Recipient(
+                id=user.id,
+                kind=user.role,
+                name=user.name,
+                address=user.phone or "",
+                zone=await self._zone_name(actor),
+            ),
             parameters=(first_name(user.name), *parameters) if greet else parameters,
             job_id=job_id,
+            urgent=urgent,
         )
 
     async def person(self, actor: Actor, user_id: str) -> User:
@@ -73,19 +93,17 @@ class Telling:
 
     async def zone(self, actor: Actor) -> tzinfo:
         """Return the zone that the tenant's people live in."""
-        return self._zone_named((await self._identity.tenant(actor=actor)).zone)
+        return self._zone_named(await self._zone_name(actor))
 
     async def known_customer(self, actor: Actor, customer_id: str) -> Customer:
         """Return a customer."""
         return await self._customers.show(actor=actor, customer_id=customer_id)
 
-
-def first_name(name: str) -> str:
-    """Return what a friendly message calls somebody."""
-    return name.split(maxsplit=1)[0] if name.split() else "-"
+    async def _zone_name(self, actor: Actor) -> str:
+        return (await self._identity.tenant(actor=actor)).zone
 
 
-def _address(customer: Customer) -> str | None:
-    if customer.phone:
-        return customer.phone
-    return next((i.removeprefix("whatsapp:") for i in customer.identities if i.startswith("whatsapp:")), None)
+def _address(customer: Customer) -> str:
+    """Return a customer's phone, or the id by which WhatsApp knows somebody without one."""
+    known = (each.removeprefix("whatsapp:") for each in customer.identities if each.startswith("whatsapp:"))
+    return customer.phone or next(known, "")

@@ -9,7 +9,7 @@ from core.kernel.actor import Actor
 from core.kernel.states import IllegalMove
 from core.reactions.telling import Telling
 from core.tracking import Tracking
-from core.tracking.events import ArrivalDetected, TrackingOpened
+from core.tracking.events import ArrivalDetected, TrackingClosed, TrackingOpened
 
 
 @frozen
@@ -40,3 +40,8 @@ class WhenATripMoves:
             await self._jobs.arrive(actor=actor, job_id=fact.job_id, at=fact.at)
         except IllegalMove:
             return
+
+    async def make_the_end_known(self, actor: Actor, fact: TrackingClosed) -> None:
+        """Whoever takes positions learns that the trip is over, even if the store of positions did not answer when it ended."""
+        if fact.job_id is not None:
+            await self._tracking.make_known(tenant=actor.tenant, job_id=fact.job_id)

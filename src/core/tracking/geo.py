@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import asin, cos, isfinite, radians, sin, sqrt
+from math import asin, cos, isfinite, pi, sin, sqrt
 from typing import ClassVar, Final
 
 from attrs import frozen
@@ -11,6 +11,8 @@ from core.kernel.errors import Invalid
 
 EARTH_RADIUS: Final = 6_371_008.8
 """The Earth's mean radius in metres (IUGG)."""
+_DEGREE: Final = pi / 180
+_HALF_DEGREE: Final = pi / 360
 
 
 class NotAPosition(Invalid):
@@ -43,6 +45,7 @@ class Point:
 
 def haversine(a: Point, b: Point) -> float:
     """Return the great-circle distance in metres; up to 0.5 % off the spheroid, everywhere, poles and antimeridian included."""
-    phi1, phi2 = radians(a.lat), radians(b.lat)
-    h = sin((phi2 - phi1) / 2) ** 2 + cos(phi1) * cos(phi2) * sin(radians(b.lng - a.lng) / 2) ** 2
-    return 2 * EARTH_RADIUS * asin(min(1.0, sqrt(h)))  # rounding can carry h past 1 at antipodes
+    north = sin((b.lat - a.lat) * _HALF_DEGREE)
+    east = sin((b.lng - a.lng) * _HALF_DEGREE)
+    h = north * north + cos(a.lat * _DEGREE) * cos(b.lat * _DEGREE) * east * east
+    return 2 * EARTH_RADIUS * asin(sqrt(h) if h < 1 else 1.0)  # rounding can carry h past 1 at antipodes

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
 from attrs import field, frozen
 
-from core.kernel.errors import NotFound
+from core.kernel.errors import Conflict, Invalid, NotFound
 from core.kernel.states import Moves, check_move, evolved
 from core.tracking.events import ArrivalDetected, TrackingClosed, TrackingFact, TrackingOpened
 from core.tracking.geo import Point
 
 MOVES: Final[Moves] = {
-    "active": frozenset({"arrived", "completed", "cancelled"}),
-    "arrived": frozenset({"completed", "cancelled"}),
+    "active": frozenset({"arrived", "completed", "expired", "cancelled"}),
+    "arrived": frozenset({"completed", "expired", "cancelled"}),
     "completed": frozenset(),
+    "expired": frozenset(),
     "cancelled": frozenset(),
 }
 
@@ -32,6 +34,28 @@ class LinkExpired(NotFound):
     """The tracking link has ended: its four hours are over."""
 
     code: ClassVar[str] = "tracking.link_expired"
+
+
+class OtherPhone(Conflict):
+    """A newer phone reports this trip."""
+
+    code: ClassVar[str] = "tracking.other_phone"
+
+    def __init__(self) -> None:
+        super().__init__("another phone reports this trip now; stop reporting from this one")
+
+
+class TooManyFixes(Invalid):
+    """More positions in one call than are taken."""
+
+    code: ClassVar[str] = "tracking.too_many_fixes"
+
+    def __init__(self, sent: int, *, limit: int) -> None:
+        self.limit = limit
+        super().__init__(f"{sent} positions in one call; send {limit} at most, the oldest first", field="fixes")
+
+    def details(self) -> Mapping[str, object]:
+        return {**super().details(), "limit": self.limit}
 
 
 @frozen(kw_only=True, slots=False)
@@ -89,17 +113,18 @@ class TrackingSession:
         )
 
     def arrive(self, *, arrived_at: datetime, at: datetime) -> TrackingSession:
-        """The fixes prove an arrival."""
+        """The fixes prove an arrival, which was at `arrived_at`."""
         fact = ArrivalDetected(**self._about(at), arrived_at=arrived_at)
         return self._move("arrive", "arrived", fact, arrived_at=arrived_at)
 
     def close(self, state: str, *, at: datetime) -> TrackingSession:
-        """The trip is over: `completed` or `cancelled`."""
-        return self._move("close", state, TrackingClosed(**self._about(at), state=state))
+        """The trip is over: `completed`, `expired` or `cancelled`. One that is completed has arrived, at `at` if nothing proved when."""
+        arrived_at = self.arrived_at or at if state == "completed" else self.arrived_at
+        return self._move("close", state, TrackingClosed(**self._about(at), state=state), arrived_at=arrived_at)
 
     @property
     def over(self) -> bool:
-        return self.state in {"completed", "cancelled"}
+        return not MOVES[self.state]
 
     def _about(self, at: datetime) -> dict[str, Any]:
         return {

@@ -11,18 +11,19 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from cyclopts import App as CommandLine
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
-from core.identity import OPERATOR, Origin
 from core.kernel.actor import Actor
 from core.kernel.errors import Invalid
-from entrypoints.cli.terminal import ERR, OUT, AsJson, fail, run_to_end, settings_read
-from entrypoints.wiring import App, Rotation, build
+from entrypoints.cli.terminal import ERR, OUT, AsJson, fail, run_to_end, running_app
+
+if TYPE_CHECKING:
+    from core.identity import Origin
+    from entrypoints.wiring import App, Rotation
 
 TENANTS: Final = CommandLine(name="tenants", help="The businesses that work with this installation.")
 CREDENTIALS: Final = CommandLine(name="credentials", help="What the services outside know a tenant by, encrypted.")
@@ -68,7 +69,7 @@ def create(
     password = None if owner_email is None else _secret("Password for the owner: ")
 
     async def go() -> dict[str, Any]:
-        async with build(settings_read()).running() as app:
+        async with running_app() as app:
             tenant, owner = await app.tenants.create(
                 name=name,
                 owner_name=owner_name,
@@ -94,7 +95,7 @@ def list_tenants(*, json_: AsJson = False) -> None:
     """List the tenants by name."""
 
     async def go() -> list[dict[str, Any]]:
-        async with build(settings_read()).running() as app:
+        async with running_app() as app:
             return [
                 {"tenant": each.id, "name": each.name, "phone": each.phone, "zone": each.zone}
                 for each in await app.tenants.list()
@@ -122,7 +123,7 @@ def set_credential(*, tenant: str, kind: str, label: str = "", json_: AsJson = F
     values = _object_on_standard_input()
 
     async def go() -> str:
-        async with build(settings_read()).running() as app:
+        async with running_app() as app:
             actor = await _operator(app, tenant)
             purpose: str = await app.credentials.set(
                 actor=actor, kind=kind, values=values, label=label, origin=_origin(app)
@@ -147,7 +148,7 @@ def list_credentials(*, tenant: str, json_: AsJson = False) -> None:
     """
 
     async def go() -> list[dict[str, Any]]:
-        async with build(settings_read()).running() as app:
+        async with running_app() as app:
             actor = await _operator(app, tenant)
             return [
                 {
@@ -176,7 +177,7 @@ def remove_credential(*, tenant: str, purpose: str) -> None:
     """
 
     async def go() -> None:
-        async with build(settings_read()).running() as app:
+        async with running_app() as app:
             actor = await _operator(app, tenant)
             await app.credentials.remove(actor=actor, purpose=purpose, origin=_origin(app))
 
@@ -189,7 +190,7 @@ def show(*, json_: AsJson = False) -> None:
     """Show the encryption keys by name, and how many values lie under each: a key with none can go from the setting."""
 
     async def go() -> list[dict[str, Any]]:
-        async with build(settings_read()).running() as app:
+        async with running_app() as app:
             used, names = await app.keys.in_use(), app.keys.names
         roles = {name: "seals" if place == 0 else "unseals" for place, name in enumerate(names)}
         strange = sorted(used.keys() - roles.keys())
@@ -210,7 +211,7 @@ def rotate(*, json_: AsJson = False) -> None:
 
     async def go(told: Callable[[Rotation], None]) -> Rotation | None:
         last = None
-        async with build(settings_read()).running() as app:
+        async with running_app() as app:
             async for turned in app.keys.rotate():
                 told(turned)
                 last = turned
@@ -238,6 +239,8 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[Rotation], None]]:
     if quiet:
         yield lambda _: None
     elif OUT.is_terminal:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
         with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=OUT) as bar:
             task = bar.add_task("turning keys", total=None)
             yield lambda turned: bar.update(task, completed=turned.seen, total=turned.total)
@@ -269,11 +272,15 @@ def _show(rows: list[dict[str, Any]], *, json_: bool) -> None:
 
 async def _operator(app: App, tenant: str) -> Actor:
     """Return whoever is at the command line, as an actor of the tenant; raise `NotFound` if there is none."""
+    from core.identity import OPERATOR
+
     await app.store.directory.tenant(tenant)
     return Actor(tenant=tenant, id=OPERATOR, role="service", correlation=app.new_id("command"))
 
 
 def _origin(app: App) -> Origin:
+    from core.identity import Origin
+
     return Origin(app.new_id("command"), agent=PROGRAM)
 
 

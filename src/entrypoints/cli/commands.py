@@ -1,47 +1,55 @@
-"""What each command does; every one reads the settings, says in a line what is wrong with them, and ends with 1."""
+"""What each command does; every one reads the settings, says in a line what is wrong with them, and ends with 1.
+
+A command imports what it runs when it runs: all of it would keep somebody who asks for help waiting for seconds.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import gc
 import json
 import shutil
 import signal
 import sys
-from collections.abc import Awaitable, Callable
-from importlib.metadata import version
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cyclopts import App as CommandLine
-from rich.table import Table
 from rich.text import Text
 
 from core.kernel.errors import CuadrillaError
-from entrypoints import demo as story
 from entrypoints.cli.administration import CREDENTIALS, KEYS, TENANTS
 from entrypoints.cli.invoices import INVOICES
 from entrypoints.cli.terminal import OUT, AsJson, fail, run_to_end, settings_read
-from entrypoints.demo_tenant import log_ins
-from entrypoints.http.app import http_app
-from entrypoints.logs import configure_logs
-from entrypoints.sandbox.server import sandbox_app
-from entrypoints.serving import PortTaken, free_port, serving
 from entrypoints.settings import BadSettings, read_settings
-from entrypoints.staging import Running, running
-from entrypoints.wiring import App, afip_descriptions, build
-from entrypoints.wiring import migrate as bring_up_to_date
-from entrypoints.worker import closing_windows, tidying, working
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from entrypoints.examination import Finding
+    from entrypoints.staging import Running
+    from entrypoints.wiring import App
 
 RECORDING: Final = Path("demo")
 SHIPPED: Final = Path(__file__).parents[3] / "demo"
 """The recording beside the sources, for whoever starts elsewhere."""
+SIGNS: Final = {"ok": ("ok  ", ""), "warning": ("ok  ", "yellow"), "failed": ("FAIL", "bold red")}
+"""How the doctor begins a line, and its style."""
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("cuadrilla")
+
 
 _line: Final = CommandLine(
     name="cuadrilla",
     help="The operations core of a field-service business.",
-    version=lambda: version("cuadrilla"),
+    version=_version,
     version_flags=["--version"],
+    help_format="plaintext",  # loading what renders Markdown takes longer than all the rest
 )
 for _group in (INVOICES, TENANTS, CREDENTIALS, KEYS):
     _line.command(_group)
@@ -53,13 +61,19 @@ def main() -> None:
         _line()
     except BadSettings as bad:
         fail("\n".join(["The settings do not make a running system:", *(f"  {each}" for each in bad.problems)]))
-    except (CuadrillaError, PortTaken, story.NoRecording) as failure:
+    except Exception as failure:
+        from entrypoints.serving import PortTaken
+
+        if not isinstance(failure, CuadrillaError | PortTaken):
+            raise
         fail(f"{failure}")
 
 
 @_line.command
 def run() -> None:
     """Run everything in one process: HTTP, workers, and in development the sandbox with a demo tenant."""
+    from entrypoints.staging import running
+
     settings = settings_read()
 
     async def go() -> None:
@@ -76,14 +90,20 @@ def run() -> None:
 @_line.command
 def serve() -> None:
     """Serve HTTP only; workers run elsewhere."""
+    from entrypoints.http.app import http_app
+    from entrypoints.serving import serving
+    from entrypoints.wiring import build
+    from entrypoints.worker import beside_requests
+
     settings = settings_read()
 
     async def go() -> None:
         told = _when_told()
         app = build(settings)
-        # Without Redis nobody else knows of the windows that this process opens.
-        beside = (lambda: closing_windows(app)) if settings.redis_url is None else None
-        async with serving(http_app(app, lifespan=beside), host=settings.host, port=settings.port) as url:
+        async with serving(
+            http_app(app, lifespan=lambda: beside_requests(app)), host=settings.host, port=settings.port
+        ) as url:
+            gc.freeze()  # what is there from the start stays: the collector need not look at it again and again
             OUT.print(f"serving {url}")
             await told()
 
@@ -93,18 +113,26 @@ def serve() -> None:
 @_line.command
 def work() -> None:
     """Relay facts and react to them; as many of these processes as you like."""
+    from entrypoints.worker import working
+
     _beside(working, "working")
 
 
 @_line.command
 def schedule() -> None:
     """Run the periodic tasks: forgotten messages, invoices without an answer."""
+    from entrypoints.worker import tidying
+
     _beside(tidying, "on schedule")
 
 
 @_line.command
 def sandbox() -> None:
     """Run the outside world alone: a WhatsApp with a phone page, and an AFIP."""
+    from entrypoints.sandbox.server import sandbox_app
+    from entrypoints.serving import serving
+    from entrypoints.wiring import afip_descriptions
+
     settings = settings_read()
     wsaa, wsfe = afip_descriptions()
 
@@ -122,6 +150,8 @@ def sandbox() -> None:
 @_line.command
 def migrate() -> None:
     """Bring the database to the newest revision."""
+    from entrypoints.wiring import migrate as bring_up_to_date
+
     done = bring_up_to_date(settings_read())
     OUT.print(f"migrated: {', '.join(done)}" if done else "the database is up to date")
 
@@ -129,14 +159,22 @@ def migrate() -> None:
 @_line.command
 def doctor(*, json_: AsJson = False) -> None:
     """Check the settings and every configured service, one line each; exit status 1 when one fails."""
-    settings = settings_read()
-    found = run_to_end(_examined(build(settings)))
+    from entrypoints.examination import examined
+    from entrypoints.wiring import build
+
+    async def go() -> Sequence[Finding]:
+        async with build(settings_read()).running() as app:
+            return await examined(app.checks)
+
+    found = run_to_end(go())
     if json_:
-        OUT.print_json(json.dumps([{"service": name, "ok": ok, "says": says} for name, ok, says in found]))
+        told = [{"service": each.service, "ok": each.status != "failed", "says": each.says} for each in found]
+        OUT.print_json(json.dumps(told))
     else:
-        for name, ok, says in found:
-            OUT.print(Text(f"{'ok  ' if ok else 'FAIL'} {name:<10} {says}", style="" if ok else "bold red"))
-    if not all(ok for _, ok, _ in found):
+        for each in found:
+            sign, style = SIGNS[each.status]
+            OUT.print(Text(f"{sign} {each.service:<10} {each.says}", style=style))
+    if any(each.status == "failed" for each in found):
         sys.exit(1)
 
 
@@ -146,7 +184,15 @@ def demo(*, json_: AsJson = False) -> None:
 
     Leaves `var/demo/timeline.json` and `var/demo/invoice.pdf`. Exit status 0 only when every step was observed.
     """
-    recording = story.read_recording(RECORDING if RECORDING.is_dir() or not SHIPPED.is_dir() else SHIPPED)
+    from entrypoints import demo as story
+    from entrypoints.logs import configure_logs
+    from entrypoints.serving import free_port
+    from entrypoints.staging import running
+
+    try:
+        recording = story.read_recording(RECORDING if RECORDING.is_dir() or not SHIPPED.is_dir() else SHIPPED)
+    except story.NoRecording as missing:
+        fail(f"{missing}")
     folder = Path("var") / "demo"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -183,6 +229,8 @@ def demo(*, json_: AsJson = False) -> None:
 
 
 def _beside(loops: Callable[[App], contextlib.AbstractAsyncContextManager[None]], what: str) -> None:
+    from entrypoints.wiring import build
+
     settings = settings_read()
 
     async def go() -> None:
@@ -196,6 +244,8 @@ def _beside(loops: Callable[[App], contextlib.AbstractAsyncContextManager[None]]
 
 def _when_told() -> Callable[[], Awaitable[object]]:
     """Listen from now on for Ctrl-C or a polite request to end; return what waits for it."""
+    import asyncio
+
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGINT, signal.SIGTERM):
@@ -203,23 +253,11 @@ def _when_told() -> Callable[[], Awaitable[object]]:
     return told.wait
 
 
-async def _examined(app: App) -> list[tuple[str, bool, str]]:
-    async def one(name: str, check: Callable[[], Awaitable[str]]) -> tuple[str, bool, str]:
-        try:
-            async with asyncio.timeout(15):
-                return name, True, await check()
-        except TimeoutError:
-            return name, False, "no answer within 15 s"
-        except CuadrillaError as failure:
-            return name, False, str(failure)
-        except Exception as failure:
-            return name, False, f"{type(failure).__name__}: {failure}"
-
-    async with app.running():
-        return list(await asyncio.gather(*(one(name, check) for name, check in app.checks.items())))
-
-
 def _welcome(system: Running) -> None:
+    from rich.table import Table
+
+    from entrypoints.demo_tenant import log_ins
+
     settings = system.app.settings
     places = Table.grid(padding=(0, 2))
     places.add_row("API", f"{system.api}/docs")
@@ -243,6 +281,8 @@ def _welcome(system: Running) -> None:
 
 
 def _as_table(timeline: list[dict[str, Any]]) -> Table:
+    from rich.table import Table
+
     table = Table("when (UTC)", "what", "who", box=None, padding=(0, 2), header_style="dim")
     for each in timeline:
         table.add_row(str(each["at"])[5:19].replace("T", " "), each["kind"], each["actor"])

@@ -9,7 +9,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from core.invoicing import OPEN, Invoice, NotAcceptable, NotIssued, Refused, explained, left_of, total_of
+from core.invoicing import COPIES, OPEN, Invoice, NotAcceptable, NotIssued, Refused, explained, left_of, total_of
 from core.invoicing.voucher import TAX_NAMES
 from core.jobs import Job
 from core.kernel.errors import Conflict, NotFound, StaleVersion, Unavailable
@@ -67,9 +67,13 @@ async def show(turn: Turn) -> Response:
 
 
 async def pdf(turn: Turn) -> Response:
-    """Hand out the voucher as PDF; one that is not issued has none, and its page says why."""
+    """Hand out the voucher as PDF, the original or the `copy` asked for; one that is not issued has none, and its page says why."""
+    copy = turn.request.query_params.get("copy") or "original"
+    if copy not in COPIES:
+        msg = "there is no such copy"
+        raise Unreadable(msg)
     try:
-        filename, content = await turn.app.invoicing.pdf(actor=turn.actor, invoice_id=_id(turn))
+        filename, content = await turn.app.invoicing.pdf(actor=turn.actor, invoice_id=_id(turn), copy=copy)
     except NotIssued:
         return turn.go(f"{VOUCHERS}/{_id(turn)}")
     headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{filename}"'}
@@ -90,14 +94,14 @@ async def credit(turn: Turn) -> Response:
     """Take back what is left of a voucher, once, however often and from however many tabs the form is sent."""
     turn.actor.must("invoices.write")
     invoice = await _found(turn)
-    given = {"reason": turn.text("reason")[:_REASON]}
+    given = {"reason": turn.text("reason")[:_REASON], "annuls": turn.text("annuls")}
     if not given["reason"]:
         problems = {"reason": say(turn.language, "problem.reason")}
         return await page(
             turn, "credit.html", status=422, problems=problems, given=given, **await _about(turn, invoice)
         )
     try:
-        return turn.go(await _once(turn, invoice, given["reason"]))
+        return turn.go(await _once(turn, invoice, given["reason"], annuls=bool(given["annuls"])))
     except NotAcceptable as error:
         rules = [each.rule if turn.language == "en" else each.rule_es for each in error.findings]
         about = await _about(turn, invoice)
@@ -134,7 +138,7 @@ async def settle(turn: Turn) -> Response:
     return turn.go(f"{VOUCHERS}/{invoice.id}?said=asked")
 
 
-async def _once(turn: Turn, invoice: Invoice, reason: str) -> str:
+async def _once(turn: Turn, invoice: Invoice, reason: str, *, annuls: bool) -> str:
     """Make the note, unless somebody did who saw the same left, and return the page that shows what came of it.
 
     What the form saw is the key: it is the same in every tab and for every colleague until a note changes it.
@@ -165,7 +169,7 @@ async def _once(turn: Turn, invoice: Invoice, reason: str) -> str:
             msg = "what is left of the invoice has changed"
             raise Conflict(msg)
         with keys.within(claim):
-            path = await _credited(turn, invoice, reason, {note.id for note in notes})
+            path = await _credited(turn, invoice, reason, {(note.id, note.version) for note in notes}, annuls=annuls)
     except BaseException:
         await keys.release(claim)
         raise
@@ -174,12 +178,12 @@ async def _once(turn: Turn, invoice: Invoice, reason: str) -> str:
     return path
 
 
-async def _credited(turn: Turn, invoice: Invoice, reason: str, known: set[str]) -> str:
+async def _credited(turn: Turn, invoice: Invoice, reason: str, known: set[tuple[str, int]], *, annuls: bool) -> str:
     """Make the note and return its page; a note that AFIP refused or could not be asked about is there as well."""
     try:
-        note = await turn.app.invoicing.credit(actor=turn.actor, invoice_id=invoice.id, reason=reason)
+        note = await turn.app.invoicing.credit(actor=turn.actor, invoice_id=invoice.id, reason=reason, annuls=annuls)
     except (Refused, Unavailable) as error:
-        made = [each for each in await _notes(turn, invoice) if each.id not in known]
+        made = [each for each in await _notes(turn, invoice) if (each.id, each.version) not in known]
         if not made:
             raise
         return f"{VOUCHERS}/{made[-1].id}" + ("?said=silent" if isinstance(error, Unavailable) else "")

@@ -210,6 +210,8 @@ def _sections(turn: Turn) -> list[tuple[str, str]]:
     wanted = (
         ("account", "user-round", None),
         ("sessions", "monitor", None),
+        ("notifications", "bell", None),
+        ("deliveries", "send", "notifications.read"),
         ("team", "users", "users.read"),
         ("service-tokens", "key-round", "service_tokens.read"),
         ("audit", "scroll-text", "audit.read"),

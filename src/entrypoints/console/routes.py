@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from core.identity import Unauthenticated
 from core.kernel.errors import CuadrillaError, NotFound
-from entrypoints.console import account, admin, invoices, jobs, log_in
+from entrypoints.console import account, admin, invoices, jobs, log_in, notifications
 from entrypoints.console.pages import failure
 from entrypoints.console.turn import HOME, LOG_IN, Doors, Handler, Turn
 
@@ -63,6 +63,10 @@ PAGES: Final = (
     Page("/app/settings/sessions", account.list_sessions),
     Page("/app/settings/sessions/end-others", account.list_sessions, account.end_other_sessions),
     Page("/app/settings/sessions/{id}/end", account.list_sessions, account.end_session),
+    Page("/app/settings/notifications", notifications.show, notifications.choose),
+    Page("/app/settings/notifications/customers", notifications.show_customers, notifications.choose_customers),
+    Page("/app/settings/notifications/devices/{id}/forget", notifications.show, notifications.forget_device),
+    Page("/app/settings/deliveries", notifications.log),
     Page("/app/settings/team", admin.team, admin.enrol),
     Page("/app/settings/team/{id}", admin.team, admin.change),
     Page("/app/settings/service-tokens", admin.list_tokens, admin.make_token),

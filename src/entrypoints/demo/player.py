@@ -217,7 +217,7 @@ class _Story:
 
         async def over() -> bool:
             return bool(
-                (await self.client.get(link, headers={"accept": "application/json"})).json()["state"] == "ended"
+                (await self.client.get(link, headers={"accept": "application/json"})).json()["state"] == "arrived"
             )
 
         await self.seen("the trip's end on the customer's page", over)
@@ -234,7 +234,7 @@ class _Story:
             len(intervals) > len(moving) * 0.9 and all(low < high for low, high in intervals), "there was no honest ETA"
         )
         _must({"driving", "walking", "stationary"} <= modes, f"the movement modes seen were {modes}")
-        _must(watched[-1]["state"] in {"arrived", "ended"}, "the arrival was not noticed")
+        _must(watched[-1]["state"] == "arrived", "the arrival was not noticed")
         first, last = intervals[0], intervals[-1]
         self.say(
             f"{len(watched)} positions watched; ETA from {first[0]}-{first[1]} to {last[0]}-{last[1]} min; arrived by itself"

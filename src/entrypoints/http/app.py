@@ -32,11 +32,13 @@ from entrypoints.http import track
 from entrypoints.http.endpoints import ENDPOINTS, UPLOAD, Call, Endpoint, bearer_token
 from entrypoints.http.endpoints.auth import bring
 from entrypoints.http.guards import Addresses, Limits, Once, RateRules
+from entrypoints.http.metrics import Metrics
 from entrypoints.http.middleware import Edge
 from entrypoints.http.openapi import document
+from entrypoints.http.operations import Operations
 from entrypoints.http.problems import HANDLERS
 from entrypoints.http.routing import Table
-from entrypoints.http.webhooks import receive_whatsapp, verify_whatsapp
+from entrypoints.http.webhooks import receive_twilio, receive_whatsapp, verify_whatsapp
 from entrypoints.http.wire import decode, encode
 from entrypoints.wiring import App
 
@@ -145,26 +147,32 @@ def http_app(
     addresses, later = Addresses(app.settings.trusted_proxies), Later()
     limits = Limits(app.limiter, addresses)
     guards = Guards(app, Bearers(app, limits, rules), limits, rules, Once(app.idempotency), addresses, later)
+    metrics = Metrics(version=version("cuadrilla"))
     webhook, page = partial(limits.by_address, rules.webhooks), partial(limits.by_address, rules.pages)
-    # Tried in this order; what is asked most comes first.
-    routes: list[BaseRoute] = [
-        Route("/health", alive, methods=["GET"]),
-        Route("/webhooks/whatsapp", webhook(receive_whatsapp), methods=["POST"], max_body_size=BODY_AT_MOST),
-        Route("/track/{token}", page(watch), methods=["GET"]),
-    ]
     by_path: dict[str, dict[str, Endpoint]] = {}
     for endpoint in endpoints:
         by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
     table: list[Route] = []
     for path, by_method in by_path.items():
         # Only what reads a body limits it: each layer costs every request that passes it.
-        reads = [UPLOAD if each.upload else BODY_AT_MOST for each in by_method.values() if each.body or each.upload]
+        reads = [
+            each.largest or (UPLOAD if each.upload else BODY_AT_MOST)
+            for each in by_method.values()
+            if each.body or each.upload
+        ]
         size = max(reads, default=None)
         table.append(Route(path, _serve(by_method, guards), methods=list(by_method), max_body_size=size))
-    routes += [
+    # Tried in this order; what is asked most comes first.
+    routes: list[BaseRoute] = [
+        Route("/health", alive, methods=["GET"]),
         Table(table),
+        Route("/webhooks/whatsapp", webhook(receive_whatsapp), methods=["POST"], max_body_size=BODY_AT_MOST),
+        Route("/track/{token}", page(watch), methods=["GET"]),
+        Route("/track/{token}/events", page(_following(app)), methods=["GET"]),
         Route("/webhooks/whatsapp", webhook(verify_whatsapp), methods=["GET"]),
+        Route("/webhooks/twilio", webhook(receive_twilio), methods=["POST"], max_body_size=BODY_AT_MOST),
         Route("/health/ready", ready, methods=["GET"]),
+        *Operations(app, limits, rules, metrics, app.clock()).routes(),
         Route("/openapi.json", page(openapi), methods=["GET"]),
         Route("/docs", page(docs), methods=["GET"]),
         Route("/", home, methods=["GET"]),
@@ -182,7 +190,7 @@ def http_app(
 
     starlette = Starlette(routes=routes, lifespan=living, exception_handlers={**HANDLERS, ClientDisconnect: _left})
     starlette.state.app = app
-    edge = Edge(starlette, app.settings.env == "production")
+    edge = Edge(starlette, app.settings.env == "production", requests=metrics.requests)
     # Outside the edge, so that a page of another origin may read every answer, the edge's own refusals included.
     return CORSMiddleware(edge, app.settings.cors_origins, **CORS) if app.settings.cors_origins else edge
 
@@ -266,6 +274,19 @@ async def watch(request: Request) -> Response:
     return track.render_tracking(
         facts=facts, language=language, tiles_url=app.settings.tiles_url, zone=watched.visit.zone
     )
+
+
+def _following(app: App) -> Callable[[Request], Awaitable[Response]]:
+    async def look(token: str) -> dict[str, Any]:
+        return track.as_json(track.facts_of(await app.tracking.watch(token=token), now=app.clock()))
+
+    streams = track.Streams(look)
+
+    async def follow(request: Request) -> Response:
+        """Tell a customer's page what changes, as server-sent events; 204 while too many listen."""
+        return await streams.open(request.path_params["token"])
+
+    return follow
 
 
 async def _left(_: Request, __: Exception) -> Response:

@@ -9,9 +9,10 @@ import time
 from typing import Final
 
 import structlog
-from attrs import frozen
+from attrs import field, frozen
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from entrypoints.http.metrics import Requests
 from entrypoints.http.problems import RETRY_AFTER, problem
 
 _log: Final = structlog.get_logger("http")
@@ -39,12 +40,14 @@ class Edge:
     """The outermost layer. The request's id, the caller's if it is sane, is on `scope["state"]["request_id"]`.
 
     What a layer inside leaves in `scope["state"]["told"]`, as raw headers, is sent with the answer, whichever that is. A request
-    that is not answered within `longest` seconds ends, and is answered 503 if nothing was said so far.
+    that is not answered within `longest` seconds ends, and is answered 503 if nothing was said so far. What takes longer by nature
+    moves the limit, which is in `scope["state"]["limit"]`.
     """
 
     _app: ASGIApp
     _strict_transport: bool = False
     _longest: float = LONGEST
+    _requests: Requests = field(factory=Requests)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -83,6 +86,7 @@ class Edge:
 
         try:
             async with asyncio.timeout(self._longest) as limit:
+                state["limit"] = limit
                 await self._app(scope, receive, send_marked)
         except Exception:
             if limit.expired() and not status:
@@ -95,12 +99,14 @@ class Edge:
             if not over:
                 raise
         finally:
+            seconds = time.perf_counter() - started
+            self._requests.count(scope, status, seconds)
             _log.info(
                 "request",
                 method=scope["method"],
                 path=_path(scope),
                 status=status,
-                ms=round((time.perf_counter() - started) * 1000, 1),
+                ms=round(seconds * 1000, 1),
                 request_id=request_id,
             )
 

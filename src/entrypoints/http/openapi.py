@@ -48,7 +48,14 @@ def document(*, version: str, public_url: str) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": parts,
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "operator": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The token of whoever runs the installation, from its settings",
+                },
+            },
         },
     }
 
@@ -138,6 +145,21 @@ def _unauthenticated() -> dict[str, Any]:
                 "responses": {"200": plain, **gone, **often},
             }
         },
+        "/track/{token}/events": {
+            "get": {
+                "operationId": "follow",
+                "tags": ["tracking"],
+                "summary": "The same facts as server-sent events, whenever they change; 204 while too many listen",
+                "security": [],
+                "parameters": [token],
+                "responses": {
+                    "200": {"description": "Events", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+                    "204": {"description": "Ask for the JSON instead"},
+                    **gone,
+                    **often,
+                },
+            }
+        },
         "/webhooks/whatsapp": {
             "get": {
                 "operationId": "verify_whatsapp",
@@ -154,6 +176,28 @@ def _unauthenticated() -> dict[str, Any]:
                 "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
                 "responses": {"200": plain, "400": _problem(), "401": _problem(), "413": _problem(), **often},
             },
+        },
+        "/webhooks/twilio": {
+            "post": {
+                "operationId": "receive_twilio",
+                "tags": ["webhooks"],
+                "summary": "Twilio's word on a text message, signed with X-Twilio-Signature",
+                "security": [],
+                "parameters": [
+                    {"name": name, "in": "query", "schema": {"type": "string"}} for name in ("tenant", "delivery")
+                ],
+                "requestBody": {
+                    "required": True,
+                    "content": {"application/x-www-form-urlencoded": {"schema": {"type": "object"}}},
+                },
+                "responses": {
+                    "204": {"description": "Noted"},
+                    "400": _problem(),
+                    "401": _problem(),
+                    "413": _problem(),
+                    **often,
+                },
+            }
         },
         "/health": {
             "get": {
@@ -173,4 +217,53 @@ def _unauthenticated() -> dict[str, Any]:
                 "responses": {"200": plain, "503": plain},
             }
         },
+        **_operations(),
+    }
+
+
+def _operations() -> dict[str, Any]:
+    """Return the routes of whoever runs the installation, who shows the token of its settings."""
+    findings: dict[str, Any] = {
+        "type": "object",
+        "properties": {
+            "status": {"enum": ["ok", "warning", "failed"]},
+            "services": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "service": {"type": "string"},
+                        "status": {"enum": ["ok", "warning", "failed"]},
+                        "says": {"type": "string"},
+                    },
+                    "required": ["service", "status", "says"],
+                },
+            },
+        },
+        "required": ["status", "services"],
+    }
+    about = {name: {"type": "string"} for name in ("version", "environment", "python", "startedAt")}
+    details = {
+        "type": "object",
+        "properties": {**findings["properties"], **about, "uptimeSeconds": {"type": "integer"}},
+        "required": [*findings["required"], *about, "uptimeSeconds"],
+    }
+    refused = {"401": _problem(), "429": _problem()}
+
+    def route(name: str, summary: str, responses: dict[str, Any]) -> dict[str, Any]:
+        operation = {"operationId": name, "tags": ["operations"], "summary": summary, "security": [{"operator": []}]}
+        return {"get": {**operation, "responses": {**responses, **refused}}}
+
+    def said(schema: dict[str, Any]) -> dict[str, Any]:
+        content = {"application/json": {"schema": schema}}
+        return {
+            "200": {"description": "Everything works; a warning says what will not for long", "content": content},
+            "503": {"description": "Something does not work", "content": content},
+        }
+
+    text = {"description": "Text for Prometheus", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    return {
+        "/health/services": route("services", "How each configured service does", said(findings)),
+        "/health/detailed": route("detailed", "What runs here, since when, and how each service does", said(details)),
+        "/metrics": route("metrics", "What Prometheus scrapes of this process", {"200": text}),
     }

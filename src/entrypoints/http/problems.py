@@ -13,7 +13,8 @@ from starlette.responses import Response
 
 from core.identity import Unauthenticated
 from core.kernel.errors import Conflict, CuadrillaError, Denied, Invalid, Limited, NotFound, Unavailable
-from core.tracking import LinkExpired
+from core.offline import TooManyOperations
+from core.tracking import LinkExpired, TooManyFixes
 
 
 class Malformed(Invalid):
@@ -26,6 +27,8 @@ STATUS: Final[Mapping[type[CuadrillaError], int]] = {
     Malformed: 400,
     Unauthenticated: 401,
     LinkExpired: 410,
+    TooManyFixes: 413,
+    TooManyOperations: 413,
     Invalid: 422,
     Denied: 403,
     NotFound: 404,

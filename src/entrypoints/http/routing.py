@@ -8,7 +8,6 @@ from typing import Final
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
-_CHOSEN: Final = "cuadrilla.route"
 _AREA: Final = 4
 """The part of `/api/v1/jobs/{id}`, split at its slashes, up to which no path has a variable."""
 
@@ -36,11 +35,11 @@ class Table(BaseRoute):
         for route in (exact,) if exact is not None else self._alike.get(_shape(path), ()):
             match, found = route.matches(scope)
             if match is not Match.NONE:
-                return match, {**found, _CHOSEN: route}
+                return match, {**found, "route": route}  # in place of this table
         return Match.NONE, {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await scope[_CHOSEN].handle(scope, receive, send)
+        await scope["route"].handle(scope, receive, send)
 
 
 def _shape(path: str) -> tuple[int, str]:

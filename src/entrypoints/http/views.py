@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any, ClassVar
 
 from attrs import evolve, frozen
 
@@ -12,9 +13,12 @@ from core.identity import User
 from core.invoicing import Corrected, Invoice, Mipyme, Observation, Tax, Terms, explained
 from core.invoicing.voucher import number_text
 from core.jobs import Job, Place, TimelineEntry
+from core.kernel.errors import Invalid
 from core.kernel.money import Line, Totals, cents
-from core.notifications import Delivery
-from core.tracking import Progress
+from core.notifications import CHANNELS, Delivery, Device, Preferences, QuietHours, wall_time
+from core.tracking import Eta, Point, Progress, Recorded, Report
+from entrypoints.http.problems import Malformed
+from entrypoints.http.wire import Attempt
 
 
 @frozen(kw_only=True)
@@ -270,6 +274,7 @@ class CustomerView:
     document_type: str
     document_number: str
     address: str
+    email: str | None
     created_at: datetime
 
     @classmethod
@@ -283,6 +288,7 @@ class CustomerView:
             document_type=customer.document_type,
             document_number=customer.document_number,
             address=customer.address,
+            email=customer.email,
             created_at=customer.created_at,
         )
 
@@ -297,6 +303,7 @@ class NewCustomer:
     document_type: str = "none"
     document_number: str = ""
     address: str = ""
+    email: str | None = None
 
 
 @frozen(kw_only=True)
@@ -310,6 +317,7 @@ class CustomerChange:
     document_type: str | None = None
     document_number: str | None = None
     address: str | None = None
+    email: str | None = None
 
 
 @frozen(kw_only=True)
@@ -368,16 +376,51 @@ class UserPage:
 
 
 @frozen(kw_only=True)
-class PositionReport:
-    """A technician's position: degrees, accuracy in metres, speed in m/s, heading in degrees."""
+class FixReport:
+    """A measured position: degrees, accuracy in metres, speed in m/s, heading in degrees; `recordedAt` is when, if not now."""
 
-    job_id: str
     lat: float
     lng: float
     accuracy: float | None = None
     speed: float | None = None
     heading: float | None = None
     recorded_at: datetime | None = None
+
+    def report(self) -> Report:
+        return Report(
+            point=Point(self.lat, self.lng),
+            accuracy=self.accuracy,
+            speed=self.speed,
+            heading=self.heading,
+            recorded_at=self.recorded_at,
+        )
+
+
+@frozen(kw_only=True)
+class PositionReport:
+    """A technician's position, in degrees, metres and m/s; or `fixes`, what the phone measured without signal, up to 500.
+
+    Of `fixes` each is taken or refused by itself.
+    """
+
+    FORGIVING: ClassVar[bool] = True
+
+    job_id: str
+    lat: float | None = None
+    lng: float | None = None
+    accuracy: float | None = None
+    speed: float | None = None
+    heading: float | None = None
+    recorded_at: datetime | None = None
+    fixes: tuple[Attempt[FixReport], ...] | None = None
+
+    def point(self) -> Point:
+        """Return the one position; raise `Malformed` if there is none."""
+        if self.lat is None or self.lng is None:
+            missing = "lat" if self.lat is None else "lng"
+            msg = f"{missing} is missing"
+            raise Malformed(msg, field=missing)
+        return Point(self.lat, self.lng)
 
 
 @frozen(kw_only=True)
@@ -389,33 +432,133 @@ class EtaView:
     high_minutes: int
     arriving: bool
 
+    @classmethod
+    def of(cls, eta: Eta | None) -> EtaView | None:
+        if eta is None:
+            return None
+        return cls(
+            seconds=round(eta.seconds),
+            low_minutes=eta.low_minutes,
+            high_minutes=eta.high_minutes,
+            arriving=eta.arriving,
+        )
+
+
+@frozen(kw_only=True)
+class FixResultView:
+    """What became of one of several fixes, by its place: accepted, ignored or refused.
+
+    `reason` says why it was ignored or refused, `detail` and `field` what to correct, `noted` what was remarkable.
+    """
+
+    index: int
+    result: str
+    reason: str | None = None
+    detail: str | None = None
+    field: str | None = None
+    noted: tuple[str, ...] = ()
+
 
 @frozen(kw_only=True)
 class ProgressView:
-    """Where a trip stands; distance in metres; `ignored` says why the position changed nothing."""
+    """Where a trip stands; distance in metres; `ignored` says why the position changed nothing, `noted` what was remarkable.
+
+    `results` has an entry for each of several fixes.
+    """
 
     eta: EtaView | None
     mode: str | None
     distance: int | None
     state: str
     ignored: str | None
+    noted: tuple[str, ...]
+    results: tuple[FixResultView, ...]
 
     @classmethod
-    def of(cls, progress: Progress) -> ProgressView:
-        eta = progress.eta
+    def of(cls, progress: Progress, results: tuple[FixResultView, ...] = ()) -> ProgressView:
         return cls(
-            eta=EtaView(
-                seconds=round(eta.seconds),
-                low_minutes=eta.low_minutes,
-                high_minutes=eta.high_minutes,
-                arriving=eta.arriving,
-            )
-            if eta
-            else None,
+            eta=EtaView.of(progress.eta),
             mode=progress.journey.mode if progress.journey else None,
             distance=None if progress.distance is None else round(progress.distance),
             state=progress.session.state,
-            ignored=progress.ignored,
+            ignored=progress.outcome.ignored,
+            noted=progress.outcome.noted,
+            results=results,
+        )
+
+
+@frozen(kw_only=True)
+class FixView:
+    """A fix as it is kept; `phone` tells a technician's phones apart, `remarks` say why it changed nothing or was remarkable."""
+
+    lat: float
+    lng: float
+    accuracy: float | None
+    speed: float | None
+    heading: float | None
+    recorded_at: datetime
+    received_at: datetime
+    trip_id: str
+    phone: str
+    remarks: tuple[str, ...]
+
+    @classmethod
+    def of(cls, recorded: Recorded) -> FixView:
+        fix = recorded.fix
+        return cls(
+            lat=fix.point.lat,
+            lng=fix.point.lng,
+            accuracy=fix.accuracy,
+            speed=fix.speed,
+            heading=fix.heading,
+            recorded_at=fix.recorded_at,
+            received_at=fix.received_at,
+            trip_id=recorded.session_id,
+            phone=recorded.phone,
+            remarks=recorded.remarks,
+        )
+
+
+@frozen(kw_only=True)
+class FixPage:
+    """Fixes, the newest first."""
+
+    items: tuple[FixView, ...]
+    next_cursor: str | None
+
+
+@frozen(kw_only=True)
+class TripView:
+    """A job's newest trip; the position is null when it is older than five minutes, `seenAt` says when it was measured."""
+
+    id: str
+    state: str
+    technician_id: str
+    opened_at: datetime
+    expires_at: datetime
+    arrived_at: datetime | None
+    seen_at: datetime | None
+    position: LocationView | None
+    eta: EtaView | None
+    mode: str | None
+    distance: int | None
+
+    @classmethod
+    def of(cls, progress: Progress) -> TripView:
+        session, journey = progress.session, progress.journey
+        point = None if journey is None else journey.fix.point
+        return cls(
+            id=session.id,
+            state=session.state,
+            technician_id=session.technician_id,
+            opened_at=session.opened_at,
+            expires_at=session.expires_at,
+            arrived_at=session.arrived_at,
+            seen_at=progress.seen_at,
+            position=None if point is None else LocationView(lat=point.lat, lng=point.lng),
+            eta=EtaView.of(progress.eta),
+            mode=None if journey is None else journey.mode,
+            distance=None if progress.distance is None else round(progress.distance),
         )
 
 
@@ -471,7 +614,7 @@ class NewInvoice:
     taxes: tuple[TaxView, ...] = ()
     mipyme: CreditTerms | None = None
 
-    def terms(self) -> Terms | None:
+    def terms(self, taxes: tuple[Tax, ...]) -> Terms | None:
         wanted = Terms(
             concept=self.concept,
             service_from=self.service_from,
@@ -480,7 +623,7 @@ class NewInvoice:
             issued_on=self.issued_on,
             rate=self.rate,
             paid_in_currency=self.paid_in_currency,
-            taxes=tuple(each.tax() for each in self.taxes),
+            taxes=taxes,
             mipyme=None if self.mipyme is None else self.mipyme.mipyme(),
         )
         return None if wanted == Terms() else wanted
@@ -488,23 +631,44 @@ class NewInvoice:
 
 @frozen(kw_only=True)
 class NewCreditNote:
-    """Take an issued invoice back: these items, or this amount with its taxes, or without either all that is left of it."""
+    """Take an issued invoice back: these items, or this amount with its taxes, or without either all that is left of it.
+
+    With `periodFrom` and `periodTo` AFIP is told the period instead of the invoice, which the money is taken from all the same.
+    `annuls` says that the receiver refused a MiPyME credit invoice.
+    """
 
     reason: str
     items: tuple[LineView, ...] | None = None
     taxes: tuple[TaxView, ...] = ()
     amount: Decimal | None = None
     issued_on: date | None = None
+    period_from: date | None = None
+    period_to: date | None = None
+    annuls: bool = False
 
 
 @frozen(kw_only=True)
 class NewDebitNote:
-    """Charge more on an issued invoice."""
+    """Charge more on an issued invoice; `periodFrom`, `periodTo` and `annuls` as in a credit note."""
 
     reason: str
     items: tuple[LineView, ...]
     taxes: tuple[TaxView, ...] = ()
     issued_on: date | None = None
+    period_from: date | None = None
+    period_to: date | None = None
+    annuls: bool = False
+
+
+def period_of(note: NewCreditNote | NewDebitNote) -> tuple[date, date] | None:
+    """Return the period that a note names; raise `Invalid` for half a one."""
+    since, until = note.period_from, note.period_to
+    if since is not None and until is not None:
+        return since, until
+    if since is None and until is None:
+        return None
+    msg = "a period has a first and a last day"
+    raise Invalid(msg, field="periodFrom" if since is None else "periodTo")
 
 
 @frozen(kw_only=True)
@@ -582,6 +746,10 @@ class InvoiceView:
     due_on: date | None
     reason: str
     corrects: tuple[CorrectedView, ...]
+    period_from: date | None
+    period_to: date | None
+    """The period that AFIP is told a note corrects."""
+    annuls: bool
     observations: tuple[AfipNote, ...]
     pdf: str | None
     created_at: datetime
@@ -618,6 +786,9 @@ class InvoiceView:
             due_on=invoice.due_on,
             reason=invoice.reason,
             corrects=tuple(map(CorrectedView.of, invoice.corrects)),
+            period_from=invoice.corrects_period[0] if invoice.corrects_period else None,
+            period_to=invoice.corrects_period[1] if invoice.corrects_period else None,
+            annuls=invoice.terms.mipyme is not None and invoice.terms.mipyme.annuls,
             observations=tuple(map(AfipNote.of, notes)),
             pdf=f"/api/v1/invoices/{invoice.id}/pdf" if yes else None,
             created_at=invoice.created_at,
@@ -633,11 +804,23 @@ class InvoicePage:
 
 
 @frozen(kw_only=True)
+class DeliveryStepView:
+    """A state that a message came to, and when."""
+
+    state: str
+    at: datetime
+
+
+@frozen(kw_only=True)
 class DeliveryView:
-    """One message to one person, as the delivery log has it."""
+    """One message to one person by one channel, as the delivery log has it; `waitsUntil` is the end of quiet hours.
+
+    What became of one that is `gathered` stands at the message `digestId`.
+    """
 
     id: str
     template: str
+    event: str
     text: str
     channel: str
     state: str
@@ -647,6 +830,9 @@ class DeliveryView:
     attempts: int
     error_code: str | None
     error_text: str | None
+    waits_until: datetime | None
+    digest_id: str | None
+    history: tuple[DeliveryStepView, ...]
     created_at: datetime
     updated_at: datetime
 
@@ -655,6 +841,7 @@ class DeliveryView:
         return cls(
             id=delivery.id,
             template=delivery.template,
+            event=delivery.event,
             text=delivery.text,
             channel=delivery.channel,
             state=delivery.state,
@@ -664,6 +851,9 @@ class DeliveryView:
             attempts=delivery.attempts,
             error_code=delivery.error_code,
             error_text=delivery.error_text,
+            waits_until=delivery.due_at if delivery.waiting and delivery.state == "queued" else None,
+            digest_id=delivery.digest_id,
+            history=tuple(DeliveryStepView(state=state, at=at) for state, at in delivery.history),
             created_at=delivery.created_at,
             updated_at=delivery.updated_at,
         )
@@ -675,3 +865,109 @@ class DeliveryPage:
 
     items: tuple[DeliveryView, ...]
     next_cursor: str | None
+
+
+@frozen(kw_only=True)
+class QuietHoursView:
+    """From when until when somebody is left alone, by their own clock, as `22:00`; over midnight if the end is earlier."""
+
+    enabled: bool
+    start: str = "22:00"
+    end: str = "08:00"
+
+    def hours(self) -> QuietHours:
+        return QuietHours(wall_time(self.start), wall_time(self.end))
+
+
+@frozen(kw_only=True)
+class PreferencesView:
+    """How somebody is told: by which channels, of what, when and in which language (`es` or `en`).
+
+    The channels are whatsapp, push, sms (when nothing else works) and email (for documents). `timezone` is an IANA name, null the
+    business's own. `digest` gathers what waited for the morning into one message.
+    """
+
+    version: int
+    channels: tuple[str, ...]
+    muted_events: tuple[str, ...]
+    quiet_hours: QuietHoursView
+    timezone: str | None
+    language: str
+    digest: bool
+
+    @classmethod
+    def of(cls, chosen: Preferences) -> PreferencesView:
+        return cls(
+            version=chosen.version,
+            channels=tuple(each for each in CHANNELS if each in chosen.channels),
+            muted_events=tuple(sorted(chosen.muted)),
+            quiet_hours=QuietHoursView(
+                enabled=chosen.quiet, start=f"{chosen.hours.start:%H:%M}", end=f"{chosen.hours.end:%H:%M}"
+            ),
+            timezone=chosen.zone,
+            language=chosen.language,
+            digest=chosen.digest,
+        )
+
+
+@frozen(kw_only=True)
+class PreferencesChoice:
+    """What somebody wants, in place of all that they wanted before; with `version` only if nobody changed it meanwhile."""
+
+    version: int | None = None
+    channels: tuple[str, ...] = CHANNELS
+    muted_events: tuple[str, ...] = ()
+    quiet_hours: QuietHoursView = QuietHoursView(enabled=False)
+    timezone: str | None = None
+    language: str = "es"
+    digest: bool = True
+
+    def choice(self) -> dict[str, Any]:
+        return {
+            "channels": frozenset(self.channels),
+            "muted": frozenset(self.muted_events),
+            "quiet": self.quiet_hours.enabled,
+            "hours": self.quiet_hours.hours(),
+            "zone": self.timezone,
+            "language": self.language,
+            "digest": self.digest,
+        }
+
+
+@frozen(kw_only=True)
+class NewDevice:
+    """An app that can be pushed to: `provider` is expo or fcm, `name` what its owner would recognise it by."""
+
+    provider: str
+    token: str
+    name: str = ""
+
+
+@frozen(kw_only=True)
+class DeviceView:
+    """An app that somebody is pushed to; its token is not shown."""
+
+    id: str
+    user_id: str
+    provider: str
+    name: str
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, device: Device) -> DeviceView:
+        return cls(
+            id=device.id,
+            user_id=device.user_id,
+            provider=device.provider,
+            name=device.name,
+            created_at=device.created_at,
+            updated_at=device.updated_at,
+        )
+
+
+@frozen(kw_only=True)
+class DevicePage:
+    """Somebody's devices, the one that reported last first."""
+
+    items: tuple[DeviceView, ...]

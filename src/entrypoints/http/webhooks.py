@@ -5,7 +5,9 @@ from __future__ import annotations
 import hmac
 import json
 import math
+from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
@@ -13,11 +15,15 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from core.identity import Unauthenticated
+from core.kernel.actor import Actor
+from core.kernel.errors import NotFound, StaleVersion
 from entrypoints.http.problems import Malformed
 from entrypoints.wiring import App
 
 _log: Final = structlog.get_logger("webhooks")
 _OK: Final = b"{}"
+_TRIES: Final = 5
+_FIELDS_AT_MOST: Final = 200
 
 
 class BadSignature(Unauthenticated):
@@ -65,6 +71,66 @@ async def receive_whatsapp(request: Request) -> Response:
     if delivery.ignored:
         _log.info("ignored", **{str(reason): count for reason, count in delivery.ignored.items()})
     return Response(_OK, media_type="application/json")
+
+
+async def receive_twilio(request: Request) -> Response:
+    """Take Twilio's word on a text message of ours.
+
+    The form must be signed, together with the address that we gave for the message, with the token of the account that the tenant
+    in that address sends from (401). Reports on what is not ours, and words without a meaning for us, are answered as well.
+    """
+    app: App = request.app.state.app
+    form = _form(await request.body())
+    given = dict(form)
+    tenant = request.query_params.get("tenant", "")
+    try:
+        account = await app.twilio.account_of(tenant)
+    except NotFound:
+        raise BadSignature from None
+    query = request.scope["query_string"].decode("latin-1")
+    address = f"{app.twilio.address}?{query}"
+    shown = request.headers.get("x-twilio-signature")
+    if given.get("AccountSid") != account.account_sid or not app.twilio.is_signed(
+        address, form, account.auth_token, shown
+    ):
+        raise BadSignature
+    status, sid = app.twilio.statuses.get(given.get("MessageStatus", "")), given.get("MessageSid", "")
+    if status is not None and sid:
+        actor = Actor(tenant=tenant, id="twilio", role="service", correlation=sid)
+        report = {
+            "provider_id": sid,
+            "status": status,
+            "reference": request.query_params.get("delivery"),
+            "error_code": given.get("ErrorCode") or None,
+            "error_text": given.get("ErrorMessage") or None,
+        }
+        await _recorded(app, actor, report)
+    return Response(status_code=204)
+
+
+async def _recorded(app: App, actor: Actor, report: Mapping[str, Any]) -> None:
+    """Note a report. Twilio sends it once, so a race with the answer to our own request is run again."""
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            await app.notifications.record(actor=actor, **report)
+        except StaleVersion:
+            if not tries_left:
+                raise
+        else:
+            return
+
+
+def _form(body: bytes) -> list[tuple[str, str]]:
+    """Return a form's fields; raise `Malformed`."""
+    try:
+        fields = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=_FIELDS_AT_MOST)
+    except ValueError as broken:
+        msg = "the body is not a form"
+        raise Malformed(msg) from broken
+    if any("\0" in text for field in fields for text in field):
+        msg = "the form holds what no text can"
+        raise Malformed(msg)
+    return fields
 
 
 def _read(body: bytes) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final, TypeVar, get_type_hints
+from typing import Any, Final, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import attrs
 import msgspec
@@ -17,6 +18,14 @@ from entrypoints.http.problems import Malformed
 
 _T = TypeVar("_T")
 _DIGITS_AT_MOST: Final = 40
+
+
+@attrs.frozen
+class Attempt(Generic[_T]):
+    """One of many, which is read or refused by itself: the others are not concerned."""
+
+    read: _T | None = None
+    refused: Malformed | None = None
 
 
 class Unfit(ValueError):
@@ -85,6 +94,10 @@ def _renamed(cls: Any) -> dict[str, Any]:
     return {each.name: override(rename=camel(each.name)) for each in attrs.fields(cls)}
 
 
+def _is_attempt(of: Any) -> bool:
+    return get_origin(of) is Attempt
+
+
 def _converter() -> Converter:
     converter = Converter(forbid_extra_keys=True)
     converter.register_structure_hook(str, _exactly(str, "text"))
@@ -100,6 +113,7 @@ def _converter() -> Converter:
     converter.register_unstructure_hook_factory(
         attrs.has, lambda cls: make_dict_unstructure_fn(cls, converter, **_renamed(cls))
     )
+    converter.register_structure_hook_func(_is_attempt, lambda value, of: _attempt(value, get_args(of)[0]))
     for passed_through in (datetime, date, Decimal):
         converter.register_unstructure_hook(passed_through, lambda value: value)
     return converter
@@ -109,10 +123,19 @@ _CONVERTER: Final = _converter()
 
 
 def decode(body: bytes, wanted: type[_T]) -> _T:
-    """Read a JSON body as the class; raise `Malformed` naming the field, as the sender spelt it."""
+    """Read a JSON body as the class; raise `Malformed` naming the field, as the sender spelt it.
+
+    NaN and infinities are not JSON, but phones send them; they are refused where they stand, beside what else was sent if the class
+    is `FORGIVING`.
+    """
     try:
         data = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as broken:
+        data = _almost(body)
+        if isinstance(data, dict):
+            read = structure(data, wanted)
+            if getattr(wanted, "FORGIVING", False):
+                return read
         msg = "the body is not JSON"
         raise Malformed(msg) from broken
     if not isinstance(data, dict):
@@ -129,6 +152,23 @@ def structure(data: dict[str, Any], wanted: type[_T]) -> _T:
         field, what = _first(wrong)
         msg = f"{field} {what}" if field else what
         raise Malformed(msg, field=field or None) from wrong
+
+
+def _almost(body: bytes) -> Any:
+    """Return the body if nothing but its numbers keeps it from being JSON, and something that fits nowhere in their place."""
+    try:
+        return json.loads(body, parse_constant=lambda _: ...)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _attempt(value: Any, wanted: type[_T]) -> Attempt[_T]:
+    if not isinstance(value, dict):
+        return Attempt(refused=Malformed("must be a JSON object"))
+    try:
+        return Attempt(structure(value, wanted))
+    except Malformed as malformed:
+        return Attempt(refused=malformed)
 
 
 def encode(answer: object) -> bytes:
@@ -165,9 +205,11 @@ def _first(error: BaseException) -> tuple[str, str]:
 def schema(of: Any, *, parts: dict[str, Any]) -> dict[str, Any]:
     """Return the JSON Schema of a type as it stands on the wire; attrs classes go to `parts` by name."""
     import types  # noqa: PLC0415 - only the OpenAPI document needs typing's insides
-    from typing import Union, get_args, get_origin  # noqa: PLC0415
+    from typing import Union  # noqa: PLC0415
 
     origin, args = get_origin(of), get_args(of)
+    if origin is Attempt:
+        return schema(args[0], parts=parts)
     if origin in (Union, types.UnionType):
         inner = [schema(arg, parts=parts) for arg in args if arg is not type(None)]
         return {"anyOf": [*inner, {"type": "null"}]} if type(None) in args else {"anyOf": inner}

@@ -12,6 +12,8 @@ from starlette.applications import Starlette
 
 from entrypoints.sandbox.afip import AfipState, afip_routes
 from entrypoints.sandbox.desk import Api, Drives, desk_routes
+from entrypoints.sandbox.mail import MailState, mail_routes, mail_server
+from entrypoints.sandbox.push import PushState, push_routes
 from entrypoints.sandbox.twilio import TwilioState, twilio_routes
 from entrypoints.sandbox.whatsapp import Retries, Webhooks, WhatsAppState, index_route, whatsapp_routes
 
@@ -28,19 +30,26 @@ def sandbox_app(
     clock: Callable[[], datetime] = _now,
     retries: Retries | None = None,
 ) -> Starlette:
-    """Return the whole sandbox, to be served on the loopback only; it remembers in three files under `var`."""
+    """Return the whole sandbox, to be served on the loopback only; it remembers in files under `var`.
+
+    While it is served, `state.smtp_url` is where its mail server takes letters.
+    """
     state = WhatsAppState(var / "sandbox-whatsapp.db")
     twilio = TwilioState(var / "sandbox-twilio.db")
     afip = AfipState(var / "sandbox-afip.db")
+    push = PushState(var / "sandbox-push.db")
+    mail = MailState(var / "sandbox-mail.db")
     api = Api()
     drives = Drives(api)
     webhooks = Webhooks(state=state, clock=clock, retries=retries or Retries())
 
     @contextlib.asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async def lifespan(starlette: Starlette) -> AsyncIterator[None]:
         posting = asyncio.create_task(webhooks.run(), name="sandbox webhooks")
         try:
-            yield
+            async with mail_server(mail, clock) as address:
+                starlette.state.smtp_url = address
+                yield
         finally:
             await drives.stop()
             posting.cancel()
@@ -49,14 +58,19 @@ def sandbox_app(
             state.close()
             twilio.close()
             afip.close()
+            push.close()
+            mail.close()
 
-    return Starlette(
+    app = Starlette(
         routes=[
             index_route(state=state),
             *desk_routes(api=api, drives=drives, clock=clock),
+            *push_routes(state=push, clock=clock),  # before what answers for every version of the Graph API
             *whatsapp_routes(state=state, deliver=webhooks, clock=clock),
             *twilio_routes(state=twilio, clock=clock),
+            *mail_routes(state=mail, address=lambda: str(app.state.smtp_url)),
             *afip_routes(wsaa_wsdl=wsaa_wsdl, wsfe_wsdl=wsfe_wsdl, state=afip, clock=clock),
         ],
         lifespan=lifespan,
     )
+    return app

@@ -11,6 +11,7 @@ import structlog
 from attrs import field, frozen
 
 from core.kernel.errors import Unavailable
+from core.notifications import Errand
 from core.reactions import Publish, Reactor
 from entrypoints.wiring import App, over_broker
 
@@ -19,6 +20,14 @@ _log: Final = structlog.get_logger("worker")
 BATCH: Final = 100
 BACKLOG: Final = 2_000
 """Messages that may wait in a process; what is not taken waits in the outbox, where it costs nothing."""
+HISTORY: Final = 200
+"""Reports of positions that are written together."""
+WRITTEN_EVERY: Final = 5.0
+"""Seconds between two writings: what a crash may cost the history."""
+PRUNED: Final = 5_000
+"""Old positions that are deleted together."""
+ERRANDS: Final = 8
+"""Notifications that are sent at once."""
 REST: Final = 1.0
 """Seconds to wait after a failure before the next try."""
 
@@ -114,23 +123,111 @@ async def closing_windows(app: App) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
+async def writing_history(app: App) -> AsyncIterator[None]:
+    """Bring positions from where they were reported into the history, beside the block and once more at its end.
+
+    Every process may, and those that take reports do: in one without Redis nobody else knows of them.
+    """
+
+    async def write() -> int:
+        # Only a full load is followed by another at once: many small ones cost several times as much, here and in the database.
+        return int(await app.tracking.write_history(limit=HISTORY) == HISTORY)
+
+    try:
+        async with _beside(again_and_again("history", write, wait=every(WRITTEN_EVERY))):
+            yield
+    finally:
+        with contextlib.suppress(Unavailable):
+            while await write():
+                pass
+
+
+@contextlib.asynccontextmanager
+async def asking_the_way(app: App) -> AsyncIterator[None]:
+    """Ask the routing engine, if there is one, about the trips that are reported to this process, beside the block."""
+    if app.settings.routing_url is None:
+        yield
+        return
+    async with _beside(again_and_again("ways", lambda: app.tracking.ask_the_way(limit=BATCH), wait=every(0.5))):
+        yield
+
+
+@contextlib.asynccontextmanager
 async def tidying(app: App) -> AsyncIterator[None]:
-    """Run what looks after forgotten messages, unanswered invoices and old idempotency keys, beside the block."""
+    """Run what looks after forgotten messages, unanswered invoices, old keys, trips and positions, beside the block."""
 
     async def tidy() -> int:
         await app.messaging.sweep(limit=BATCH)
-        await app.invoicing.settle_unanswered()
         await app.idempotency.tidy(limit=BATCH)
+        await app.tracking.expire_due(limit=BATCH)
         return 0
 
-    async with _beside(again_and_again("tidy", tidy, wait=every(2.0))):
+    async def settle() -> int:  # on its own: AFIP may take its time
+        await app.invoicing.settle_unanswered()
+        return 0
+
+    async def prune() -> int:
+        return await app.tracking.prune_history(limit=PRUNED)
+
+    async with _beside(
+        again_and_again("tidy", tidy, wait=every(2.0)),
+        again_and_again("settle", settle, wait=every(2.0)),
+        again_and_again("prune", prune, wait=every(300.0)),
+    ):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def sending(app: App) -> AsyncIterator[None]:
+    """Send the notifications whose time has come, beside the block: what waited for the morning, or for another try."""
+    for problem in app.notifications.problems:
+        _log.error("template", problem=problem)
+    gate = asyncio.Semaphore(ERRANDS)
+
+    async def run(errand: Errand) -> int:
+        async with gate:
+            try:
+                await app.notifications.run(errand)
+            except Unavailable as failure:
+                _log.warning("unavailable", loop="sending", reason=str(failure))
+            except Exception:
+                _log.exception("defect", loop="sending", deliveries=errand.delivery_ids)
+            else:
+                return 1
+            return 0
+
+    async def send() -> int:
+        return sum(await asyncio.gather(*map(run, await app.notifications.due(limit=BATCH))))
+
+    async with _beside(again_and_again("sending", send, wait=every(1.0))):
         yield
 
 
 @contextlib.asynccontextmanager
 async def working(app: App) -> AsyncIterator[None]:
     """Run all of a worker beside the block, over the broker that the settings name, or within this process."""
-    async with _dispatching(app) as publish, relaying(app, publish), closing_windows(app), tidying(app):
+    async with (
+        _dispatching(app) as publish,
+        relaying(app, publish),
+        closing_windows(app),
+        writing_history(app),
+        asking_the_way(app),
+        sending(app),
+        tidying(app),
+    ):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def beside_requests(app: App) -> AsyncIterator[None]:
+    """Run beside the block what a process that only serves HTTP owes to what it takes in.
+
+    Positions are written, and ways asked for, by whoever takes them. Windows of messages only without Redis: nobody else knows
+    of them then.
+    """
+    async with writing_history(app), asking_the_way(app), contextlib.AsyncExitStack() as stack:
+        if app.settings.redis_url is None:
+            await stack.enter_async_context(closing_windows(app))
         yield
 
 

@@ -36,6 +36,8 @@ COMPANY: Final = Receiver(
     document_number="30000000007",
 )
 
+(DOUBT,) = an_invoice().submit(number=7, issued_on=date(2026, 11, 20), at=NOW).release(at=NOW, late=True).doubts
+
 VERBS: Final[dict[str, Callable[[Invoice], Invoice]]] = {
     "revise": lambda i: i.revise(issuer=i.issuer, receiver=i.receiver, lines=i.lines, at=LATER),
     "submit": lambda i: i.submit(number=7, issued_on=date(2026, 11, 20), at=LATER),
@@ -44,16 +46,18 @@ VERBS: Final[dict[str, Callable[[Invoice], Invoice]]] = {
     "lose the answer": lambda i: i.lose_answer(at=LATER),
     "release": lambda i: i.release(at=LATER),
     "ask again": lambda i: i.ask_again(at=LATER),
+    "adopt": lambda i: i.adopt(DOUBT, a_cae(7), at=LATER),
 }
 # Where each verb leads in the field; what is not written makes no sense there.
 LEADS: Final = {
-    "draft": {"revise": "draft", "submit": "pending_cae"},
+    "draft": {"revise": "draft", "submit": "pending_cae", "adopt": "issued"},
     "pending_cae": {
         "issue": "issued",
         "refuse": "cae_failed",
         "lose the answer": "unknown",
         "release": "draft",
         "ask again": "pending_cae",
+        "adopt": "issued",
     },
     "unknown": {
         "issue": "issued",
@@ -61,8 +65,9 @@ LEADS: Final = {
         "lose the answer": "unknown",
         "release": "draft",
         "ask again": "pending_cae",
+        "adopt": "issued",
     },
-    "cae_failed": {"revise": "draft"},
+    "cae_failed": {"revise": "draft", "adopt": "issued"},
     "issued": {},
 }
 STATES: Final = tuple(LEADS)

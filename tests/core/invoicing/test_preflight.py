@@ -11,7 +11,6 @@ from attrs import evolve
 
 from core.invoicing import Invoice, Mipyme, NotAcceptable, Receiver, Tax, Terms, explained, findings
 from core.invoicing.explanations import EXPLANATIONS
-from core.invoicing.parties import cuit_is_valid
 from core.kernel.errors import Invalid
 from tests.contracts.fiscal import COMPANY, OBSERVED, REFUSED, TAKEN, TODAY, line, unchecked
 
@@ -84,15 +83,6 @@ def test_everything_that_is_wrong_is_found_at_once() -> None:
     with pytest.raises(NotAcceptable) as refusal:
         invoice.check(today=TODAY)
     assert [each.code for each in refusal.value.findings] == [10015, 10119, 10032, 10036]
-
-
-@pytest.mark.parametrize("number", ["30000000007", "20111111112", "33693450239", "23000000000", "30712345671"])
-def test_a_cuit_is_checked_by_its_last_digit(number: str) -> None:
-    assert cuit_is_valid(number)
-    wrong = str((int(number[-1]) + 1) % 10)
-    assert not cuit_is_valid(number[:-1] + wrong)
-    assert not cuit_is_valid(number[:-1])
-    assert not cuit_is_valid(number[:-1] + "²")
 
 
 @pytest.mark.parametrize(

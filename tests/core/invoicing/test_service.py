@@ -510,18 +510,19 @@ async def test_a_process_that_dies_while_it_asks_leaves_the_number_to_be_settled
     assert await office.invoicing.settle_unanswered() == 0
 
 
-async def test_the_settler_goes_on_after_one_that_fails_and_takes_no_more_than_asked(office: Office) -> None:
+async def test_those_that_cannot_be_settled_keep_nobody_waiting(office: Office) -> None:
     jobs = []
-    for point in (1, 2, 3):
+    for point in range(1, 8):
         await office.store.issuers.put(an_issuer(point_of_sale=point))
         jobs.append(await completed(office))
         await lost(office, jobs[-1], wait=0.1)
     office.clock.forward(seconds=61)
-    office.weather.plan("tax_authority.find:before", DOWN)
-    assert await office.invoicing.settle_unanswered(limit=2) == 2
-    assert [(await stored(office, job)).state for job in jobs] == ["unknown", "issued", "unknown"]
-    assert await office.invoicing.settle_unanswered() == 2
-    assert [(await stored(office, job)).state for job in jobs] == ["issued", "issued", "issued"]
+    office.weather.plan("tax_authority.find:before", DOWN, DOWN, DOWN, None, DOWN)
+    assert await office.invoicing.settle_unanswered(page=2) == 7
+    states = ["unknown", "unknown", "unknown", "issued", "unknown", "issued", "issued"]
+    assert [(await stored(office, job)).state for job in jobs] == states
+    assert await office.invoicing.settle_unanswered() == 4
+    assert {(await stored(office, job)).state for job in jobs} == {"issued"}
 
 
 async def test_the_settler_is_named(office: Office) -> None:

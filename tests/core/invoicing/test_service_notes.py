@@ -14,6 +14,7 @@ from core.invoicing import (
     Exchange,
     Invoice,
     Invoicing,
+    Mipyme,
     NotAcceptable,
     NotIssued,
     Refused,
@@ -134,13 +135,103 @@ async def test_a_note_whose_answer_was_lost_is_found(office: Office, moment: str
     assert (settled.state, numbers(office, CREDITS)) == ("issued", [(1, unknown.id)])
 
 
-async def test_two_who_credit_the_same_money_at_once_credit_it_once(office: Office) -> None:
-    """Both read that it is left; the second to take a number finds that it is gone."""
+async def test_of_two_who_credit_the_same_money_at_once_the_second_is_told_what_is_left(office: Office) -> None:
+    """A draft on its way to AFIP takes its money before it has a number."""
     original = await charged(office)
-    office.weather.plan("tax_authority.last_authorised:after", lambda: elsewhere(credit(office, original)))
-    with pytest.raises((NotAcceptable, SeriesBusy)):
+
+    async def second() -> None:
+        with pytest.raises(NotAcceptable, match=r"above what is left of the voucher, 4200\.00"):
+            await elsewhere(credit(office, original, amount=Decimal("4200.01")))
+        with pytest.raises(NotAcceptable, match="above what is left"):
+            await elsewhere(credit(office, original, lines=original.lines))
+        await elsewhere(credit(office, original, amount=Decimal(4200)))
+
+    office.weather.plan("tax_authority.last_authorised:before", second)
+    first = await credit(office, original, amount=Decimal(20000))
+    assert [note for _, note in numbers(office, CREDITS)] == [office.authority.series[CREDITS][0].invoice_id, first.id]
+    assert sum(each.total for each in office.authority.series[CREDITS]) == original.totals.total
+
+
+async def test_of_two_drafts_at_the_very_same_moment_the_second_sees_the_first(office: Office) -> None:
+    original = await charged(office)
+    office.weather.plan("commit:before", lambda: elsewhere(credit(office, original)))
+    with pytest.raises(NotAcceptable, match="above what is left"):
         await credit(office, original)
     assert len(numbers(office, CREDITS)) == 1
+
+
+async def test_a_note_that_afip_was_not_asked_for_leaves_its_money_and_is_taken_up_again(office: Office) -> None:
+    original = await charged(office)
+    for step in ("last_authorised", "authorise"):
+        office.weather.plan(f"tax_authority.{step}:before", DOWN)
+        with pytest.raises(Unavailable):
+            await credit(office, original, amount=Decimal(20000))
+    assert (await credit(office, original, amount=Decimal(4300))).state == "issued"
+    with pytest.raises(NotAcceptable, match=r"19900\.00"):
+        await credit(office, original, amount=Decimal(20000))
+    (draft,), _ = await office.invoicing.list(actor=MARTA, states=("draft",))
+    with pytest.raises(NotAcceptable, match=r"19900\.00"):  # nor when it is asked for by name
+        await office.invoicing.issue(actor=MARTA, invoice_id=draft.id)
+    more = (Line(description="Traslado", quantity=Decimal(1), unit_price=Decimal(1000)),)
+    await office.invoicing.debit(actor=MARTA, invoice_id=original.id, reason="traslado", lines=more)
+    note = await credit(office, original, amount=Decimal(20000))
+    assert (note.id, note.state) == (draft.id, "issued")
+
+
+async def test_a_draft_whose_process_died_gives_its_money_back_in_a_minute(office: Office) -> None:
+    original = await charged(office)
+    office.weather.plan("tax_authority.last_authorised:before", RuntimeError("killed"))
+    with pytest.raises(RuntimeError):
+        await credit(office, original)
+    with pytest.raises(NotAcceptable):
+        await credit(office, original)
+    office.clock.forward(seconds=61)
+    note = await credit(office, original)
+    assert (note.state, [each.id for each in (await office.invoicing.list(actor=MARTA))[0]]) == (
+        "issued",
+        [note.id, original.id],
+    )
+
+
+async def test_a_note_may_name_a_period_and_still_takes_from_its_invoice(office: Office) -> None:
+    original = await charged(office)
+    month = (date(2026, 11, 1), date(2026, 11, 30))
+    note = await credit(office, original, amount=Decimal(20000), period=month)
+    assert (note.corrects_period, note.named, note.corrects[0].invoice_id) == (month, (), original.id)
+    with pytest.raises(NotAcceptable, match=r"4200\.00"):
+        await credit(office, original, amount=Decimal(4201), period=month)
+    for wrong in ((month[1], month[0]), (date(2026, 10, 1), date(2026, 10, 31))):
+        with pytest.raises(NotAcceptable) as refusal:
+            await credit(office, original, amount=Decimal(1), period=wrong)
+        assert refusal.value.field == "periodFrom"
+    office.weather.plan("tax_authority.authorise:after", LOST)
+    unknown = await office.invoicing.debit(
+        actor=MARTA, invoice_id=original.id, reason="mora", lines=original.lines, period=month
+    )
+    office.clock.forward(seconds=61)
+    assert (await office.invoicing.settle(actor=MARTA, invoice_id=unknown.id)).state == "issued"
+
+
+async def test_only_a_mipyme_credit_invoice_is_annulled(office: Office) -> None:
+    original = await charged(office)
+    with pytest.raises(NotAcceptable) as refusal:
+        await credit(office, original, annuls=True)
+    assert refusal.value.field == "annuls"
+    customer = await office.customers.register(
+        actor=MARTA,
+        name="Frío S.A.",
+        vat_condition="responsable_inscripto",
+        document_type="CUIT",
+        document_number="30000000007",
+    )
+    job = await office.a_job(status="completed", customer_id=customer.id)
+    large = (Line(description="Obra", quantity=Decimal(1), unit_price=Decimal(6_000_000)),)
+    terms = Terms(mipyme=Mipyme(cbu="0170099220000067797370"))
+    owed = await office.invoicing.invoice(actor=MARTA, job_id=job.id, lines=large, terms=terms)
+    part = await credit(office, owed, amount=Decimal(1000))
+    rest = await credit(office, owed, annuls=True)
+    assert [each.terms.mipyme for each in (part, rest)] == [Mipyme(), Mipyme(annuls=True)]
+    assert {each.voucher_type for each in (part, rest)} == {203}
 
 
 async def test_a_refused_note_may_be_issued_again(office: Office) -> None:

@@ -26,21 +26,22 @@ PERMISSIONS: Final = (
     "jobs.read",
     "jobs.write",
     "notifications.read",
+    "tracking.read",
     "tracking.update",
     "users.read",
 )
 
 # One letter for each permission above: y may, o may what is their own, n may not.
 TABLE: Final = {
-    "owner": "yyyyyyyyyyyyyy",
-    "admin": "yyyyyyyyyyyyyy",
-    "dispatcher": "nnnnyyyyyyyyyy",
-    "technician": "nnnnnnnnoonnoy",
-    "agent": "nnyyyynnnyyyny",
-    "planner": "yynnnnnnnnnnny",
-    "bot": "nnyyyynnnyynnn",
-    "service": "yyyyyyyyyyyyyy",
-    "nobody": "nnnnnnnnnnnnnn",
+    "owner": "yyyyyyyyyyyyyyy",
+    "admin": "yyyyyyyyyyyyyyy",
+    "dispatcher": "nnnnyyyyyyyyyyy",
+    "technician": "nnnnnnnnoonnnoy",
+    "agent": "nnyyyynnnyyynny",
+    "planner": "yynnnnnnnnnnnny",
+    "bot": "nnyyyynnnyynnnn",
+    "service": "yyyyyyyyyyyyyyy",
+    "nobody": "nnnnnnnnnnnnnnn",
 }
 CELLS: Final = [
     pytest.param(role, permission, letter, id=f"{role}-{permission}-{letter}")

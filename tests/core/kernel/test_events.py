@@ -89,6 +89,7 @@ def test_every_fact_is_known_by_one_stable_name() -> None:
         "notification.failed",
         "notification.queued",
         "notification.sent",
+        "offline.conflict",
         "request.understood",
         "tracking.arrived",
         "tracking.closed",

@@ -17,14 +17,15 @@ from core.notifications.events import NotificationFailed, NotificationQueued, No
 from core.notifications.model import MOVES
 from tests.contracts.samples import MINE, NOW, a_delivery
 
-STATES: Final = ("queued", "sending", "sent", "delivered", "failed", "read")
+STATES: Final = ("queued", "sending", "sent", "delivered", "failed", "read", "gathered")
 LEADS: Final = {
-    "queued": {"sending", "sent", "delivered", "read", "failed"},
+    "queued": {"sending", "sent", "delivered", "read", "failed", "gathered"},
     "sending": {"queued", "sending", "sent", "delivered", "read", "failed"},
     "sent": {"delivered", "read", "failed"},
     "delivered": {"read"},
     "failed": {"delivered", "read"},
     "read": set(),
+    "gathered": set(),
 }
 # What a provider's word makes of a delivery: the state it was in, the word, the state afterwards.
 TOLD: Final = {
@@ -34,6 +35,7 @@ TOLD: Final = {
     "delivered": {"read": "read"},
     "failed": {"delivered": "delivered", "read": "read"},
     "read": {},
+    "gathered": {},
 }
 WORDS: Final = ("queued", "sending", "sent", "delivered", "read", "played", "failed", "deleted", "warning", "")
 LATER: Final = NOW + timedelta(seconds=5)
@@ -54,6 +56,8 @@ def a_delivery_that_is(state: str) -> Delivery:
     delivery = a_delivery()
     if state == "queued":
         return delivery
+    if state == "gathered":
+        return delivery.gather("dlv_9", at=NOW)
     delivery = delivery.attempt(at=NOW)
     return delivery if state == "sending" else told(delivery, state)
 

@@ -14,7 +14,7 @@ from core.messaging import Understanding
 from core.notifications import AnswerLost
 from tests.contracts.samples import MINE, a_message
 from tests.core.office import CARLOS, GAS, JPEG, MARTA, PNG, Mishap, Office, Weather
-from tests.core.tracking.test_eta import HOME, away
+from tests.core.tracking.phone import HOME, away
 
 TEXT: Final = "Hola necesito un técnico para el aire acondicionado en Av. Corrientes 1234 mañana a la mañana"
 READ: Final = Understanding(
@@ -111,6 +111,7 @@ async def follow(office: Office) -> None:
         office.clock.forward(seconds=31)
         await office.relay.send_again()
         await office.react()
+        await office.errands()
 
 
 @pytest.fixture

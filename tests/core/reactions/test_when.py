@@ -15,8 +15,8 @@ from core.jobs import Job, Place
 from core.kernel.actor import Actor
 from core.messaging import Understanding
 from core.messaging.events import RequestUnderstood
+from core.notifications import Wanted, first_name
 from core.reactions import FACTS
-from core.reactions.telling import first_name
 from core.tracking.events import ArrivalDetected
 from core.tracking.geo import Point
 from tests.contracts.samples import MINE, NOW, a_message, a_report
@@ -63,6 +63,7 @@ def test_every_reaction_follows_a_fact_that_exists_under_a_stable_name() -> None
     assert set(office.reactions) <= set(FACTS)
     assert {fact: sorted(names) for fact, names in office.reactions.items()} == {
         "delivery.reported": ["notifications.record"],
+        "identity.session_revoked": ["notifications.retire_devices", "sessions.forget"],
         "invoice.issued": ["jobs.mark_invoiced", "notify.customer"],
         "job.cancelled": ["notify.customer", "notify.technician", "tracking.cancel"],
         "job.completed": ["notify.customer", "notify.technician"],
@@ -75,6 +76,7 @@ def test_every_reaction_follows_a_fact_that_exists_under_a_stable_name() -> None
         "notification.queued": ["notifications.send"],
         "request.understood": ["jobs.open"],
         "tracking.arrived": ["jobs.arrive"],
+        "tracking.closed": ["tracking.make_known"],
         "tracking.opened": ["notify.customer"],
     }
 
@@ -250,6 +252,18 @@ async def test_a_cancellation_is_told_to_whom_it_concerns_and_ends_the_trip(offi
     assert await state_of_trip(office, job) == "cancelled"
 
 
+async def test_who_has_left_is_not_told_what_becomes_of_their_jobs(office: Office) -> None:
+    job = await office.a_job(status="scheduled")
+    await office.quiet()
+    carlos = await office.store.directory.user(MINE, CARLOS.id)
+    business = await office.store.directory.tenant(MINE)
+    await office.store.directory.enrol(business, [evolve(carlos, active=False)])
+    await office.jobs.cancel(actor=MARTA, job_id=job.id, reason="llueve")
+    told = await texts(office)
+    assert "job_cancelled/cust_1" in told
+    assert "job_cancelled/user_carlos" not in told
+
+
 async def test_a_job_that_no_technician_had_is_cancelled_for_the_customer_only(office: Office) -> None:
     job = await office.a_job()
     await office.jobs.cancel(actor=MARTA, job_id=job.id, reason="llueve")
@@ -304,6 +318,23 @@ async def test_an_issued_invoice_marks_the_job_and_sends_the_document(office: Of
     assert document.filename == invoice.filename
 
 
+async def test_notes_are_sent_as_the_documents_that_they_are_and_move_no_job(office: Office) -> None:
+    job = await office.a_job(status="completed")
+    invoice = await office.invoicing.invoice(actor=MARTA, job_id=job.id)
+    await office.quiet()
+    credit = await office.invoicing.credit(actor=MARTA, invoice_id=invoice.id, reason="x", amount=Decimal(1000))
+    await office.invoicing.debit(actor=MARTA, invoice_id=invoice.id, reason="x", lines=invoice.lines)
+    told = await texts(office)
+    assert told["credit_note_ready/cust_1"] == (
+        "Hola Ana, te enviamos la nota de crédito 00001-00000001 por $ 1.000,00, a tu favor. CAE 70000000000002."
+    )
+    assert "nota de débito 00001-00000001 por $ 24.200,00" in told["debit_note_ready/cust_1"]
+    document = next(shown.document for shown in office.shown() if shown.delivery.template == "credit_note_ready")
+    assert document is not None
+    assert document.filename == credit.filename
+    assert (await office.jobs.show(actor=MARTA, job_id=job.id)).invoice_id == invoice.id
+
+
 async def test_a_provider_s_report_raises_the_delivery(office: Office) -> None:
     await office.a_job(status="scheduled")
     await office.quiet()
@@ -342,6 +373,6 @@ async def test_the_same_reason_writes_to_the_same_person_once(office: Office) ->
                 actor = evolve(REACTING, causation=f"about:{name}", reaction=None)
                 await reaction(actor, fact)
     log = await office.deliveries()
-    count = len((await office.store.deliveries.page(MINE, job_id=None, limit=100, cursor=None))[0])
+    count = len((await office.store.deliveries.page(MINE, wanted=Wanted(), limit=100, cursor=None))[0])
     assert count == len(log)
     assert GAS.net == Decimal(20000)

@@ -12,11 +12,12 @@ from core.tracking import MOVES, TrackingSession
 from core.tracking.events import ArrivalDetected, TrackingClosed, TrackingOpened
 from tests.contracts.samples import MINE, NOW, a_session
 
-STATES: Final = ("active", "arrived", "completed", "cancelled")
+STATES: Final = ("active", "arrived", "completed", "expired", "cancelled")
 LEADS: Final = {
-    "active": {"arrived", "completed", "cancelled"},
-    "arrived": {"completed", "cancelled"},
+    "active": {"arrived", "completed", "expired", "cancelled"},
+    "arrived": {"completed", "expired", "cancelled"},
     "completed": set(),
+    "expired": set(),
     "cancelled": set(),
 }
 LATER: Final = NOW + timedelta(minutes=20)
@@ -37,7 +38,7 @@ def a_session_that_is(state: str) -> TrackingSession:
     return a_session() if state == "active" else move(a_session(), state)
 
 
-def test_the_states_are_these_four() -> None:
+def test_the_states_are_these_five() -> None:
     assert tuple(MOVES) == STATES
 
 
@@ -55,9 +56,10 @@ def test_a_session_goes_where_the_table_says_or_is_refused(state: str, target: s
 
 
 @pytest.mark.parametrize(
-    ("state", "over"), [("active", False), ("arrived", False), ("completed", True), ("cancelled", True)]
+    ("state", "over"),
+    [("active", False), ("arrived", False), ("completed", True), ("expired", True), ("cancelled", True)],
 )
-def test_a_session_is_over_when_it_is_completed_or_cancelled(state: str, over: bool) -> None:
+def test_a_session_is_over_when_it_has_ended(state: str, over: bool) -> None:
     assert a_session_that_is(state).over is over
 
 
@@ -71,6 +73,13 @@ def test_an_arrival_is_dated_by_the_first_fix_inside() -> None:
     session = a_session().arrive(arrived_at=NOW + timedelta(minutes=19), at=LATER)
     assert session.arrived_at == NOW + timedelta(minutes=19)
     assert session.facts[-1] == ArrivalDetected(at=LATER, arrived_at=NOW + timedelta(minutes=19), **ABOUT)
+
+
+def test_who_completes_a_trip_has_arrived_at_the_latest_then() -> None:
+    at_the_door = a_session().arrive(arrived_at=NOW, at=LATER)
+    assert a_session().close("completed", at=LATER).arrived_at == LATER
+    assert at_the_door.close("completed", at=LATER + timedelta(hours=1)).arrived_at == NOW
+    assert a_session().close("expired", at=LATER).arrived_at is None
 
 
 def test_the_end_says_which_end() -> None:

@@ -735,5 +735,8 @@ def test_every_text_is_used_and_every_text_that_is_used_is_there() -> None:
         "vat.",
         "document.",
         *(f"invoices.{each}." for each in ("asked", "group", "kind", "means", "state", "treatment")),
+        *("channel.", "delivery.", "notices.way.", "notices.why."),
     )
+    # Chosen by what was asked for, or by what stands in the address.
+    used |= {f"deliveries.{each}" for each in ("today", "week", "month")} | {"notices.kept", "notices.forgotten"}
     assert {key for key in TEXTS if "." in key and not key.startswith(families)} <= used

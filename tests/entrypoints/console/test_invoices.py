@@ -223,6 +223,13 @@ async def test_an_issued_voucher_is_downloaded_as_pdf_and_another_leads_to_its_p
     disposition = at.page.headers["content-disposition"]
     assert disposition == 'attachment; filename="30712345671_006_00002_00000042.pdf"'
     assert at.page.headers["cache-control"] == "no-store"
+    original = at.page.content
+    assert 'href="/app/invoices/inv_1/pdf?copy=duplicate"' in (await at.open("/app/invoices/inv_1")).text
+    await at.open("/app/invoices/inv_1/pdf?copy=duplicate")
+    assert at.page.content.startswith(b"%PDF")
+    assert at.page.content != original
+    await at.open("/app/invoices/inv_1/pdf?copy=triplicado")
+    assert at.page.status_code == 400
     await at.open("/app/invoices/inv_2/pdf")
     assert at.page.headers["location"] == "/app/invoices/inv_2"
 

@@ -36,7 +36,12 @@ JOURNEY = Journey(
 
 
 def watched(
-    session: TrackingSession = SESSION, journey: Journey | None = JOURNEY, *, arriving: bool = False, **visit: Any
+    session: TrackingSession = SESSION,
+    journey: Journey | None = JOURNEY,
+    *,
+    arriving: bool = False,
+    seen_at: datetime | None = None,
+    **visit: Any,
 ) -> Watched:
     moving = journey is not None
     who = {
@@ -53,6 +58,7 @@ def watched(
         progress=Progress(
             session=session,
             journey=journey,
+            seen_at=seen_at,
             eta=Eta(seconds=1300, low_minutes=14, high_minutes=25, arriving=arriving) if moving else None,
             distance=2345.6 if moving else None,
         ),
@@ -104,7 +110,8 @@ def test_english_is_for_who_prefers_it_over_spanish(header: str | None, language
         (watched(journey=seen(timedelta(minutes=2, seconds=1))), "stale"),
         (watched(journey=seen(timedelta(minutes=20), received=timedelta(0))), "stale"),
         (watched(SESSION.arrive(arrived_at=NOW, at=NOW), None), "arrived"),
-        (watched(SESSION.close("completed", at=NOW), None), "ended"),
+        (watched(SESSION.close("completed", at=NOW), None), "arrived"),
+        (watched(journey=None, seen_at=NOW - timedelta(minutes=6)), "stale"),
         (watched(SESSION.close("cancelled", at=NOW), None), "ended"),
     ],
 )
@@ -131,6 +138,18 @@ def test_a_moving_trip_gives_all_that_is_known() -> None:
         "updatedAt": "2026-11-21T13:41:55Z",
         "expiresAt": "2026-11-21T17:32:00Z",
     }
+
+
+def test_a_customer_is_told_places_to_the_metre_and_not_closer() -> None:
+    fix = evolve(JOURNEY.fix, point=Point(-34.6037224, -58.3815926))
+    facts = as_json(facts_of(watched(evolve(SESSION, destination=fix.point), evolve(JOURNEY, fix=fix)), now=NOW))
+    assert facts["position"] == facts["destination"] == {"lat": -34.60372, "lng": -58.38159}
+
+
+def test_who_has_not_been_seen_for_long_was_seen_last_at_a_time() -> None:
+    facts = facts_of(watched(journey=None, seen_at=NOW - timedelta(minutes=30)), now=NOW)
+    assert (facts.state, facts.position, facts.updated_at) == ("stale", None, NOW - timedelta(minutes=30))
+    assert words_of(facts, language="es", zone=ZONE).detail.startswith("No recibimos su ubicación desde las 10:12")
 
 
 def test_a_phone_whose_clock_is_ahead_was_not_heard_in_the_future() -> None:

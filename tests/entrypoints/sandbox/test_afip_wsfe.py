@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 from attrs import define
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 from zeep import Client
 from zeep.exceptions import Fault
 from zeep.helpers import serialize_object
 
 from tests.adapters.afip_bench import CUIT, Bench, an_invoice, bench
+from tests.browser.tracking_stage import chromium
 from tests.entrypoints.sandbox.afip_refusals import CBU, COMPANY, SCA, class_c, detail, fce, service, to, tribute
-from tests.entrypoints.sandbox.test_whatsapp_phone import CHROMIUM, FLAGS
 
 pytestmark = pytest.mark.anyio
 NAMESPACE = "http://ar.gov.afip.dif.FEV1/"
@@ -313,8 +313,7 @@ async def test_the_page_shows_what_happened_and_orders_a_fault(afip: Bench) -> N
     authorisation = await afip.authority().authorise(an_invoice())
     app_css = await afip.control.get("/afip/control/control.css")
     assert app_css.status_code == 200
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    async with chromium() as browser:
         page = await browser.new_page(viewport={"width": 390, "height": 844}, locale="es-AR")
         page.set_default_timeout(30_000)
         await page.goto(f"{afip.url}/afip/control")
@@ -342,6 +341,5 @@ async def test_the_page_shows_what_happened_and_orders_a_fault(afip: Bench) -> N
         await expect(page.locator("#clock")).to_contain_text("01/12/2026 10:30 11 d 1 h adelantado")
         await page.get_by_role("button", name="Volver a la hora real").click()
         await expect(page.locator("#clock")).to_contain_text("20/11/2026 09:00")
-        await browser.close()
     english = await afip.control.get("/afip/control", headers={"accept-language": "en-GB,es;q=0.5"})
     assert "Authorised vouchers" in english.text

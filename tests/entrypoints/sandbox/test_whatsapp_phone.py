@@ -7,27 +7,17 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from entrypoints.sandbox.whatsapp.pages import written
+from tests.browser.tracking_stage import chromium
 from tests.entrypoints.sandbox.whatsapp_bench import ANA, NUMBER, TRACKING, Bench, bench
 
-pytestmark = pytest.mark.anyio
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture
@@ -37,19 +27,17 @@ async def sandbox(tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 @pytest.fixture
-async def page(sandbox: Bench) -> AsyncIterator[Page]:
+async def page(browser: Browser, sandbox: Bench) -> AsyncIterator[Page]:
     """A page of 1440 px at the phone of Ana, which must never write an error to the console."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = await browser.new_page(viewport={"width": 1440, "height": 900}, locale="es-AR")
-        page.set_default_timeout(30_000)
-        complaints: list[str] = []
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda failure: complaints.append(str(failure)))
-        await page.goto(f"{sandbox.url}/phone?account={NUMBER}&wa_id={ANA}&name=Ana+G%C3%B3mez")
-        yield page
-        await browser.close()
-        assert complaints == []
+    page = await browser.new_page(viewport={"width": 1440, "height": 900}, locale="es-AR")
+    page.set_default_timeout(30_000)
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda failure: complaints.append(str(failure)))
+    await page.goto(f"{sandbox.url}/phone?account={NUMBER}&wa_id={ANA}&name=Ana+G%C3%B3mez")
+    yield page
+    await page.close()  # and its context
+    assert complaints == []
 
 
 async def test_what_is_typed_leaves_at_once_and_the_webhook_is_shown(sandbox: Bench, page: Page) -> None:

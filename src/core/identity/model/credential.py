@@ -63,6 +63,9 @@ KINDS: Final[Mapping[str, CredentialKind]] = {
         ),
         CredentialKind(name="afip", fields=("certificate", "key")),
         CredentialKind(name="twilio", fields=("account_sid", "auth_token", "sender")),
+        CredentialKind(name="expo", fields=("access_token",)),
+        CredentialKind(name="fcm", fields=("service_account",)),
+        CredentialKind(name="smtp", fields=("username", "password", "sender")),
     )
 }
 

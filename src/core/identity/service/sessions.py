@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from attrs import field, frozen
@@ -19,15 +20,26 @@ from core.identity.model import (
     User,
     UserNotFound,
 )
-from core.identity.ports import AccessTokens, Begin, Directory, IdentityTransaction, NewToken, SessionReader
+from core.identity.ports import (
+    AccessTokens,
+    Begin,
+    Directory,
+    IdentityTransaction,
+    KnownLogIn,
+    KnownLogIns,
+    NewToken,
+    SessionReader,
+)
 from core.kernel.actor import Actor
-from core.kernel.errors import StaleVersion
+from core.kernel.errors import StaleVersion, Unavailable
 from core.kernel.ports import NewId
 from core.kernel.time import Clock
 
 _TRIES: Final = 5
 _REMEMBERED: Final = 10_000
 """Sessions that a process remembers at most."""
+FORGOTTEN_FOR: Final = timedelta(minutes=5)
+"""For how long after its end no process may let all others know a session: what it read is surely newer then."""
 
 
 @frozen(kw_only=True)
@@ -55,7 +67,7 @@ class Sessions:
 
     An access token is signed and lives for minutes; a refresh token is kept as a digest, counts once, and buys the next pair.
     Which tokens count is decided by one row of the database and nothing else: whatever is lost, nobody is logged in who was
-    logged out.
+    logged out. What `known` says spares that question for access tokens, and is told of every end, at once and by a reaction.
     """
 
     _begin: Begin
@@ -66,20 +78,29 @@ class Sessions:
     _clock: Clock
     _new_id: NewId
     _rules: SessionRules = SessionRules()
+    _known: KnownLogIns | None = None
     _remembered: dict[tuple[str, str], tuple[datetime, User, Session]] = field(factory=dict, repr=False)
+    _recalled: dict[tuple[str, str], tuple[datetime, KnownLogIn]] = field(factory=dict, repr=False)
 
     async def who(self, *, token: str, correlation: str) -> Actor:
         """Return the person behind an access token, with the role they have now; raise `Unauthenticated`.
 
         A session that was ended elsewhere, or a person who has left, is noticed within the rules' `remembered`.
         """
-        user, _ = await self._claimed(self._access.read(token, at=self._clock()))
-        return Actor(tenant=user.tenant, id=user.id, role=user.role, correlation=correlation)
+        claims = self._access.read(token, at=self._clock())
+        known = await self._recall(claims)
+        if known.user_id != claims.user_id:
+            raise Unauthenticated
+        return Actor(tenant=claims.tenant, id=known.user_id, role=known.role, correlation=correlation)
 
     async def session_of(self, *, token: str) -> str:
         """Return the id of the session that an access token belongs to; raise `Unauthenticated`."""
         _, session = await self._claimed(self._access.read(token, at=self._clock()))
         return session.id
+
+    def named(self, *, token: str) -> str:
+        """Return the id of the session that an access token of ours names, ended or not; raise `Unauthenticated`."""
+        return self._access.read(token, at=self._clock()).session_id
 
     async def keep_in_browser(self, *, tokens: Tokens, origin: Origin) -> str:
         """Return the cookie that stands for a session just begun; its tokens count no more. Raise `Unauthenticated`.
@@ -177,7 +198,7 @@ class Sessions:
         for session in await tx.log_ins.of(tenant, user_id):
             if session.id != keep:
                 await tx.log_ins.save(session.end(reason, at=at, origin=origin))
-                self._remembered.pop((tenant, session.id), None)
+                await self._forget(tenant, session.id)
 
     async def _log_out(self, shown: RefreshToken, origin: Origin) -> None:
         session = await self._sessions.get(shown.tenant, shown.session_id)
@@ -223,7 +244,7 @@ class Sessions:
                 rotated = session.rotate(fresh, at=at, origin=origin, rules=self._rules)
                 tokens = self._tokens(user, await tx.log_ins.save(rotated), fresh)
         if tokens is None:
-            self._remembered.pop((shown.tenant, shown.session_id), None)
+            await self._forget(shown.tenant, shown.session_id)
         return tokens
 
     async def _end(self, actor: Actor, user_id: str, session_id: str, *, reason: str, origin: Origin) -> None:
@@ -238,7 +259,38 @@ class Sessions:
                     raise
             else:
                 break
-        self._remembered.pop((actor.tenant, session_id), None)
+        await self._forget(actor.tenant, session_id)
+
+    async def _recall(self, claims: Claims) -> KnownLogIn:
+        """Return the log-in that an access token belongs to, which counts; raise `Unauthenticated`."""
+        at, key = self._clock(), (claims.tenant, claims.session_id)
+        if self._known is None:
+            user, session = await self._behind(*key)
+            return KnownLogIn(user_id=user.id, role=user.role, until=session.expires_at)
+        until, known = self._recalled.get(key, (at, None))
+        if known is not None and at < min(until, known.until):
+            return known
+        try:
+            known = await self._known.get(*key)
+        except Unavailable:
+            known = None
+        if known is None or known.until <= at:
+            self._remembered.pop(key, None)
+            user, session = await self._behind(*key)
+            known = KnownLogIn(user_id=user.id, role=user.role, until=session.expires_at)
+            with contextlib.suppress(Unavailable):
+                await self._known.remember(*key, known, life=self._rules.access)
+        if len(self._recalled) >= _REMEMBERED:
+            self._recalled.clear()
+        self._recalled[key] = (at + self._rules.remembered, known)
+        return known
+
+    async def _forget(self, tenant: str, session_id: str) -> None:
+        self._remembered.pop((tenant, session_id), None)
+        self._recalled.pop((tenant, session_id), None)
+        if self._known is not None:
+            with contextlib.suppress(Unavailable):  # the reaction to its end sees to it
+                await self._known.forget(tenant, session_id, life=FORGOTTEN_FOR)
 
     async def _claimed(self, claims: Claims) -> tuple[User, Session]:
         user, session = await self._behind(claims.tenant, claims.session_id)

@@ -10,8 +10,9 @@ from entrypoints.http.endpoints.invoices import INVOICES
 from entrypoints.http.endpoints.jobs import JOBS
 from entrypoints.http.endpoints.notifications import NOTIFICATIONS
 from entrypoints.http.endpoints.people import PEOPLE
+from entrypoints.http.endpoints.sync import SYNC
 from entrypoints.http.endpoints.tracking import TRACKING
 
 __all__ = ["ENDPOINTS", "UPLOAD", "Call", "Endpoint", "bearer_token"]
 
-ENDPOINTS: Final[tuple[Endpoint, ...]] = (*JOBS, *PEOPLE, *TRACKING, *INVOICES, *NOTIFICATIONS, *AUTH)
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (*JOBS, *PEOPLE, *TRACKING, *INVOICES, *NOTIFICATIONS, *SYNC, *AUTH)

@@ -95,6 +95,8 @@ class Endpoint:
     handler: Handler
     body: type | None = None
     upload: str | None = None
+    largest: int | None = None
+    """Bytes of its body, where the usual are too few."""
     query: tuple[str, ...] = ()
     answers: dict[int, Any]
     problems: tuple[int, ...] = ()

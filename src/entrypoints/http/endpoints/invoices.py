@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, TypeVar
 
 from starlette.responses import Response
 
-from core.invoicing import Invoice
+from core.invoicing import COPIES, Invoice, Tax, unwritable
+from core.kernel.errors import Invalid
+from core.kernel.money import Line
 from entrypoints.http import views
 from entrypoints.http.endpoints.endpoint import PAGED, Answer, Call, Endpoint
+from entrypoints.http.problems import Malformed
+
+_G = TypeVar("_G")
+_R = TypeVar("_R")
 
 
 async def create_invoice(call: Call) -> Answer:
     new: views.NewInvoice = call.body
-    lines = None if new.items is None else tuple(item.line() for item in new.items)
+    lines = _lines(new.items)
     return _answered(
         await call.app.invoicing.invoice(
-            actor=call.actor, job_id=new.job_id, lines=lines, terms=new.terms(), currency=new.currency
+            actor=call.actor, job_id=new.job_id, lines=lines, terms=new.terms(_taxes(new.taxes)), currency=new.currency
         )
     )
 
@@ -28,10 +35,12 @@ async def create_credit_note(call: Call) -> Answer:
             actor=call.actor,
             invoice_id=call.path("id"),
             reason=new.reason,
-            lines=None if new.items is None else tuple(item.line() for item in new.items),
-            taxes=tuple(each.tax() for each in new.taxes),
+            lines=_lines(new.items),
+            taxes=_taxes(new.taxes),
             amount=new.amount,
             issued_on=new.issued_on,
+            period=views.period_of(new),
+            annuls=new.annuls,
         )
     )
 
@@ -43,11 +52,30 @@ async def create_debit_note(call: Call) -> Answer:
             actor=call.actor,
             invoice_id=call.path("id"),
             reason=new.reason,
-            lines=tuple(item.line() for item in new.items),
-            taxes=tuple(each.tax() for each in new.taxes),
+            lines=_lines(new.items) or (),
+            taxes=_taxes(new.taxes),
             issued_on=new.issued_on,
+            period=views.period_of(new),
+            annuls=new.annuls,
         )
     )
+
+
+def _lines(items: Sequence[views.LineView] | None) -> tuple[Line, ...] | None:
+    return None if items is None else tuple(_each("items", items, views.LineView.line))
+
+
+def _taxes(taxes: Sequence[views.TaxView]) -> tuple[Tax, ...]:
+    return tuple(_each("", taxes, views.TaxView.tax))
+
+
+def _each(name: str, given: Sequence[_G], read: Callable[[_G], _R]) -> Iterator[_R]:
+    """Read what was given one by one; raise `NotAcceptable` that names the one which cannot be."""
+    for place, each in enumerate(given):
+        try:
+            yield read(each)
+        except Invalid as problem:
+            raise unwritable(problem, within=f"{name}.{place}" if name else "") from problem
 
 
 def _answered(voucher: Invoice) -> Answer:
@@ -66,7 +94,11 @@ async def show_invoice(call: Call) -> Answer:
 
 
 async def show_pdf(call: Call) -> Response:
-    filename, content = await call.app.invoicing.pdf(actor=call.actor, invoice_id=call.path("id"))
+    copy = call.query("copy") or "original"
+    if copy not in COPIES:
+        msg = f"copy is one of {', '.join(COPIES)}"
+        raise Malformed(msg, field="copy")
+    filename, content = await call.app.invoicing.pdf(actor=call.actor, invoice_id=call.path("id"), copy=copy)
     disposition = {"Content-Disposition": f'inline; filename="{filename}"'}
     return Response(content, media_type="application/pdf", headers=disposition)
 
@@ -126,8 +158,9 @@ INVOICES: Final[tuple[Endpoint, ...]] = (
         method="GET",
         path="/api/v1/invoices/{id}/pdf",
         area="invoices",
-        summary="Fetch an issued invoice as PDF with its QR code",
+        summary="Fetch an issued invoice as PDF with its QR code; `copy` is original (or nothing), duplicate or both",
         handler=show_pdf,
+        query=("copy",),
         answers={200: "application/pdf"},
         problems=(404, 409),
     ),

@@ -23,6 +23,7 @@ async def register_customer(call: Call) -> Answer:
         document_type=new.document_type,
         document_number=new.document_number,
         address=new.address,
+        email=new.email,
     )
     return 201, views.CustomerView.of(customer)
 
@@ -44,6 +45,7 @@ async def change_customer(call: Call) -> Answer:
         document_type=change.document_type,
         document_number=change.document_number,
         address=change.address,
+        email=change.email,
     )
     return 200, views.CustomerView.of(customer)
 

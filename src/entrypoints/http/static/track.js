@@ -2,11 +2,14 @@
 "use strict";
 
 (() => {
-  const EVERY = 5000; // ms between two questions
+  const EVERY = 5000; // ms between two questions, where nobody tells us
+  const SILENT = 40000; // ms after which we ask although we are told
   const HIDDEN = 30000; // ms while nobody looks
   const SLOWEST = 60000; // ms at most after errors
   const SAY_EVERY = 30000; // ms between two spoken changes of the minutes alone
   const LEAP = 2000; // m: a marker does not glide farther than this
+  const SLOW = 30000; // ms that a glide may take; a phone reports as often
+  const LONG = 60000; // ms after which the time between two positions says nothing about the way
   const RINGS = [250, 500, 1000, 2000, 5000, 10000, 20000, 50000]; // m
   const ICONS = "/static/vendor/lucide/icons.svg#";
   const MODES = { driving: "car", walking: "footprints", stationary: "circle-pause" };
@@ -70,7 +73,7 @@
 
   function iconOfState() {
     if (facts.outcome === "cancelled") return "circle-x";
-    if (facts.state === "arrived" || facts.state === "ended") return "circle-check-big";
+    if (facts.state === "arrived") return "circle-check-big";
     return facts.state === "stale" ? "wifi-off" : "navigation";
   }
 
@@ -163,6 +166,8 @@
   const names = new Map();
   let ringed = "";
   let shown = null; // where the marker is drawn now
+  let target = null; // and where it glides to
+  let aimed = 0; // since when
   let gliding = 0;
   let following = true;
   let framed = false; // nothing can be drawn before the map looks at something
@@ -198,6 +203,8 @@
     }
   }
 
+  const same = (one, other) => Boolean(one && other) && one.lat === other.lat && one.lng === other.lng;
+
   function place(point) {
     shown = point;
     technician.setLatLng(point);
@@ -206,16 +213,21 @@
     way.setLatLngs([point, facts.destination]);
     if (!map.hasLayer(way)) way.addTo(map);
     nameRings();
-    if (facts.distance !== null) paintStrip(shown === facts.position ? facts.distance : map.distance(point, facts.destination));
+    if (facts.distance !== null) paintStrip(same(shown, facts.position) ? facts.distance : map.distance(point, facts.destination));
   }
 
-  function glide(target) {
+  // A glide takes as long as it took the position to change, so that the marker moves on without resting.
+  function glide(next) {
+    if (same(shown, next)) return place(next);
+    if (shown && same(target, next)) return;
     cancelAnimationFrame(gliding);
     const from = shown;
-    if (!from || still.matches || document.hidden || map.distance(from, target) > LEAP) return place(target);
-    if (from.lat === target.lat && from.lng === target.lng) return place(target);
     const began = performance.now();
-    const length = EVERY * 0.8;
+    const took = began - aimed;
+    target = next;
+    aimed = began;
+    if (!from || still.matches || document.hidden || map.distance(from, target) > LEAP) return place(target);
+    const length = took > LONG ? EVERY : Math.min(SLOW, Math.max(1000, took));
     const step = (now) => {
       const part = Math.min(1, Math.max(0, (now - began) / length));
       if (part === 1) return place(target);
@@ -240,7 +252,7 @@
       cancelAnimationFrame(gliding);
       technician.remove();
       way.remove();
-      shown = null;
+      shown = target = null;
       if (facts.destination) nameRings();
     }
     if (following) frame(false);
@@ -291,6 +303,7 @@
   function end() {
     over = true;
     clearTimeout(timer);
+    hush();
   }
 
   function gone(reason) {
@@ -319,6 +332,45 @@
 
   const done = () => facts.state === "arrived" || facts.state === "ended";
 
+  function take(news) {
+    facts = news;
+    failures = 0;
+    paintCard();
+    paintMap();
+    if (done()) end();
+  }
+
+  // We are told, if the server has room for us; what comes after a silence, we ask for.
+
+  let source = null;
+  let told = false;
+
+  function hush() {
+    source?.close();
+    source = null;
+    told = false;
+  }
+
+  function listen() {
+    if (over || source || document.hidden || !window.EventSource) return;
+    source = new EventSource(`${location.pathname}/events`);
+    const heard = (take) => (event) => {
+      told = true;
+      failures = 0;
+      if (event.data) take(JSON.parse(event.data));
+      next();
+    };
+    source.addEventListener("trip", heard(take));
+    source.addEventListener("gone", heard(gone));
+    source.addEventListener("beat", heard(() => {}));
+    source.addEventListener("error", () => {
+      const cutOff = told;
+      told = false;
+      if (source.readyState === EventSource.CLOSED) hush(); // for good, or until they look again
+      if (cutOff) ask();
+    });
+  }
+
   async function ask() {
     clearTimeout(timer);
     if (over || asking) return;
@@ -327,11 +379,7 @@
       const answer = await fetch(location.href, { headers: { Accept: "application/json" }, cache: "no-store", signal: AbortSignal.timeout(15000) });
       if (answer.status === 410 || answer.status === 404) return gone(answer.status === 410 ? "expired" : "unknown");
       if (!answer.ok) throw new Error(String(answer.status));
-      facts = await answer.json();
-      failures = 0;
-      paintCard();
-      paintMap();
-      if (done()) return end();
+      take(await answer.json());
     } catch {
       lost();
     } finally {
@@ -343,15 +391,24 @@
   function next() {
     clearTimeout(timer);
     if (over) return;
-    const pace = Math.min(SLOWEST, EVERY * 2 ** failures);
+    const pace = told ? SILENT : Math.min(SLOWEST, EVERY * 2 ** failures);
     timer = setTimeout(ask, document.hidden ? Math.max(HIDDEN, pace) : pace);
   }
 
-  document.addEventListener("visibilitychange", () => (document.hidden ? next() : ask()));
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) hush();
+    else listen();
+    if (document.hidden) next();
+    else ask();
+  });
   addEventListener("online", ask);
   addEventListener("offline", () => { if (!over && !failures) lost(); });
 
   paintMap();
-  if (done()) end();
-  else next();
+  if (done()) {
+    end();
+  } else {
+    listen();
+    next();
+  }
 })();

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from entrypoints.http.track.facts import Business, Eta, Place, TrackingFacts, as_json, facts_of
 from entrypoints.http.track.pages import render_gone, render_tracking
+from entrypoints.http.track.stream import Streams
 from entrypoints.languages import Language, language_of
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Eta",
     "Language",
     "Place",
+    "Streams",
     "TrackingFacts",
     "as_json",
     "facts_of",

@@ -44,9 +44,9 @@ class Business:
 class TrackingFacts:
     """A trip at the instant `at`.
 
-    `waiting`: under way, position unknown; `stale`: the position is old; `ended`: `outcome` is `completed` or `cancelled`.
-    `mode` is `driving`, `walking` or `stationary`, `distance` is in metres in a straight line, `updated_at` is when the
-    position was measured.
+    `waiting`: under way, not seen so far; `stale`: last seen a while ago, perhaps without a position any more; `ended`: nobody
+    comes, `outcome` is `cancelled`. `mode` is `driving`, `walking` or `stationary`, `distance` is in metres in a straight line,
+    `updated_at` is when they were seen last.
     """
 
     state: State
@@ -70,21 +70,23 @@ def facts_of(watched: Watched, *, now: datetime) -> TrackingFacts:
     """Return what the page shows of a trip at an instant."""
     progress, visit = watched.progress, watched.visit
     session, journey, eta = progress.session, progress.journey, progress.eta
-    measured = None if journey is None else min(journey.fix.recorded_at, journey.fix.received_at)
+    measured = progress.seen_at
+    if journey is not None:
+        measured = min(journey.fix.recorded_at, journey.fix.received_at)
     state: State = "waiting"
-    if session.over:
+    if session.state == "cancelled":
         state = "ended"
-    elif session.state == "arrived":
+    elif session.state != "active":  # the job goes on, the way there is over
         state = "arrived"
     elif measured is not None:
-        state = "stale" if now - measured > STALE_AFTER else "moving"
+        state = "stale" if journey is None or now - measured > STALE_AFTER else "moving"
     return TrackingFacts(
         state=state,
-        outcome=session.state if session.over else None,
+        outcome=session.state if state == "ended" else None,
         at=now,
         set_out_at=session.opened_at,
         arrived_at=session.arrived_at,
-        updated_at=measured,
+        updated_at=measured if session.state == "active" else None,
         expires_at=session.expires_at,
         technician=visit.technician,
         business=Business(name=visit.business, phone=visit.business_phone),
@@ -124,7 +126,8 @@ def as_json(facts: TrackingFacts) -> dict[str, Any]:
 
 
 def _place(point: Point | None) -> Place | None:
-    return None if point is None else Place(lat=point.lat, lng=point.lng)
+    """Return the point to the metre; the customer needs no more."""
+    return None if point is None else Place(lat=round(point.lat, 5), lng=round(point.lng, 5))
 
 
 def _pair(place: Place | None) -> dict[str, float] | None:

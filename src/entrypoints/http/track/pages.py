@@ -87,6 +87,6 @@ def _tile_origin(tiles_url: str | None) -> str:
 def _icon_of_state(facts: TrackingFacts) -> str:
     if facts.outcome == "cancelled":
         return "circle-x"
-    if facts.state in {"arrived", "ended"}:
+    if facts.state == "arrived":
         return "circle-check-big"
     return "wifi-off" if facts.state == "stale" else "navigation"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
+import hashlib
 import hmac
 import re
 import secrets
@@ -11,9 +13,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any, Final
+from urllib.parse import urlsplit
 
+import httpx2
 from attrs import frozen
 from jinja2 import ChoiceLoader, Environment, PackageLoader, select_autoescape
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -86,6 +91,7 @@ def twilio_routes(*, state: TwilioState, clock: Callable[[], datetime]) -> list[
         ("/twilio/control/messages", twilio.list_texts, "GET"),
         ("/twilio/control/refusals", twilio.order_refusal, "POST"),
         ("/twilio/control/refusals", twilio.clear_refusals, "DELETE"),
+        ("/twilio/control/outcomes", twilio.order_outcome, "POST"),
         ("/twilio/control/opted-out/{phone}", twilio.opt_out, "PUT"),
         ("/twilio/control/opted-out/{phone}", twilio.opt_in, "DELETE"),
     ]
@@ -130,7 +136,32 @@ class _Twilio:
             at=at.timestamp(),
         )
         self._state.add(text)
-        return Cut() if ordered is not None else JSONResponse(_resource(text, at), 201)
+        reports = BackgroundTask(self._report, text, account, given.get("StatusCallback", ""))
+        if ordered is not None:
+            return Cut(background=reports)
+        return JSONResponse(_resource(text, at), 201, background=reports)
+
+    async def _report(self, text: Text, account: Account, address: str) -> None:
+        """Tell whoever asked for it what became of a message: that it was sent, and how it ended."""
+        if urlsplit(address).hostname not in {"127.0.0.1", "localhost"}:
+            return
+        status, code = self._state.outcomes.popleft() if self._state.outcomes else ("delivered", None)
+        async with httpx2.AsyncClient(timeout=10, trust_env=False) as client:
+            for each in ("sent", status):
+                form = {
+                    "AccountSid": account.sid,
+                    "ApiVersion": "2010-04-01",
+                    "From": text.sender,
+                    "MessageSid": text.sid,
+                    "MessageStatus": each,
+                    "SmsSid": text.sid,
+                    "SmsStatus": each,
+                    "To": text.recipient,
+                    **({"ErrorCode": str(code)} if code is not None and each == status else {}),
+                }
+                headers = {"x-twilio-signature": _signature(address, form, account.token)}
+                with contextlib.suppress(httpx2.HTTPError):
+                    await client.post(address, data=form, headers=headers)
 
     def _judge(self, account: Account, to: str, sender: str, body: str) -> None:
         if not to:
@@ -195,6 +226,16 @@ class _Twilio:
         self._state.refusals.extend([refusal] * body.get("times", 1))
         return JSONResponse({"waiting": len(self._state.refusals)}, 201)
 
+    async def order_outcome(self, request: Request) -> Response:
+        """Order what becomes of the next message that asks for a report: `undelivered`, `failed` or `delivered`, and a `code`."""
+        body = await json_object(request)
+        status, code = body.get("status"), body.get("code")
+        if status not in {"delivered", "undelivered", "failed"} or not isinstance(code, int | None):
+            msg = "an outcome has a status of delivered, undelivered or failed, and perhaps a code"
+            raise NotUnderstood(msg)
+        self._state.outcomes.append((status, code))
+        return JSONResponse({"waiting": len(self._state.outcomes)}, 201)
+
     async def clear_refusals(self, _: Request) -> Response:
         self._state.refusals.clear()
         return JSONResponse({"waiting": 0})
@@ -253,6 +294,11 @@ def _segments(body: str) -> int:
     """Count what is paid for: 160 characters of GSM's alphabet or 70 others in one message, less in each of several."""
     alone, of_many = (160, 153) if set(body) <= _GSM else (70, 67)
     return 1 if len(body) <= alone else -(-len(body) // of_many)
+
+
+def _signature(url: str, form: Mapping[str, str], token: str) -> str:
+    signed = url + "".join(name + form[name] for name in sorted(form))
+    return base64.b64encode(hmac.new(token.encode(), signed.encode(), hashlib.sha1).digest()).decode()
 
 
 async def _unknown(_: Request) -> Response:

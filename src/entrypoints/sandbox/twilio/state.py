@@ -56,6 +56,8 @@ class TwilioState:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.refusals: deque[Refusal] = deque()
+        self.outcomes: deque[tuple[str, int | None]] = deque()
+        """What becomes of the next messages instead of `delivered`: a status, and Twilio's code."""
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.executescript("pragma journal_mode = wal; pragma synchronous = normal;" + _SCHEMA)
 

@@ -67,6 +67,8 @@ class Cut(Response):
         """Promise more than is sent."""
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000")]})
         await send({"type": "http.response.body", "body": b"{", "more_body": True})
+        if self.background is not None:
+            await self.background()
         # Returning without the rest makes the server close the connection.
 
 

@@ -1,11 +1,17 @@
-"""Phone numbers in the one form we keep."""
+"""Telephones in the one form we keep, and the check digit of a CUIT."""
 
 from __future__ import annotations
 
+from typing import Final
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from core.kernel.errors import Invalid
-from core.kernel.phone import e164
+from core.kernel.numbers import cuit_is_valid, e164
+
+VALID: Final = ("30000000007", "20111111112", "33693450239", "30712345671", "23000000000", "20000000001")
 
 
 @pytest.mark.parametrize(
@@ -47,3 +53,24 @@ def test_anything_else_is_refused_and_not_guessed_at(written: str) -> None:
     with pytest.raises(Invalid, match="is not an international phone number") as refusal:
         e164(written)
     assert refusal.value.details() == {"field": "phone"}
+
+
+@pytest.mark.parametrize("number", VALID)
+def test_the_last_digit_of_a_cuit_checks_the_others(number: str) -> None:
+    assert cuit_is_valid(number)
+    for wrong in set("0123456789") - {number[-1]}:
+        assert not cuit_is_valid(number[:-1] + wrong)
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["", "3000000000", "300000000070", "30-00000000-7", "3000000000a", "٣٠٠٠٠٠٠٠٠٠٧", " 30000000007", "²0111111112"],
+)
+def test_anything_but_eleven_digits_is_no_cuit(number: str) -> None:
+    assert not cuit_is_valid(number)
+
+
+@given(st.integers(0, 10**10 - 1))
+@settings(deadline=None, max_examples=100)
+def test_ten_digits_have_one_check_digit(body: int) -> None:
+    assert sum(cuit_is_valid(f"{body:010}{digit}") for digit in range(10)) == 1
