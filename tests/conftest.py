@@ -15,9 +15,20 @@ from typing import Final
 
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 
 from entrypoints.serving import free_port
 from tests import servers
+
+# The same examples in every run of the same code: a landing is not refused for a draw that it did not change, nor for a slow
+# machine. The full checks (`CUADRILLA_FULL=1`) draw anew.
+settings.register_profile(
+    "suite",
+    deadline=None,
+    derandomize="CUADRILLA_FULL" not in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("suite")
 
 _SAID: Final[dict[str, str]] = {}
 
