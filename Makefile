@@ -15,8 +15,7 @@ demo: $(READY)  ## the main job, once, from demo/; leaves var/demo/timeline.json
 test: $(READY) servers  ## the whole suite, against every adapter; coverage is part of it
 	rm -f .coverage .coverage.*
 	$(BIN)/python -m pytest tests/core --cov=src/core --cov-branch --cov-fail-under=95 --cov-report=term:skip-covered -q -n auto
-	rm -f .coverage .coverage.*
-	$(BIN)/python -m pytest --cov=src --cov-branch --cov-fail-under=90 --cov-report=term:skip-covered -q -n auto --dist loadgroup
+	$(BIN)/python -m pytest --ignore=tests/core --cov=src --cov-append --cov-branch --cov-fail-under=90 --cov-report=term:skip-covered -q -n auto --dist loadgroup
 
 soak: $(READY)  ## ten thousand seeds of the simulation
 	$(BIN)/python -m tests.faults --seeds 10000
