@@ -99,6 +99,7 @@ from core.reactions import (
     Publish,
     Reactor,
     Relay,
+    Reminders,
     Telling,
     WhenAJobMoves,
     WhenALogInEnds,
@@ -221,6 +222,7 @@ class App:
     offline: Offline
     choices: Choices
     """How people want to be told, and their phones."""
+    reminders: Reminders
     reactor: Reactor
     relay_to: Callable[[Publish], Relay]
     whatsapp: WhatsAppDoor
@@ -418,6 +420,7 @@ def build(settings: Settings, *, clock: Clock = now, new_id: NewId = new_id) -> 
             clock,
         ),
         choices=choices,
+        reminders=Reminders(jobs, telling, clock),
         reactor=Reactor(outbox, reactions),
         relay_to=lambda publish: Relay(outbox, publish, reactions, clock),
         whatsapp=whatsapp,

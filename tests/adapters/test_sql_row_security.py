@@ -63,6 +63,7 @@ READS_ALL: Final = {
     "idempotency": {"tidy"},  # keys whose life is over, whoever's
     "identity": {"by_login", "enrolled", "by_hash"},  # whoever logs in says no tenant
     "invoices": {"unanswered"},  # periodic, for everybody
+    "jobs": {"starting"},  # reminders: periodic, for everybody
     "messages": {"receive", "forgotten"},  # one delivery to several numbers; periodic
     "outbox": {"unsent", "overdue", "finish", "get"},  # the relay, and the reactor's look at a message that is an id
     "sealing": {"_turn", "_pages"},  # keys are changed for everybody

@@ -136,6 +136,20 @@ async def test_a_list_may_be_narrowed(store: Store, where: JobFilter, found: lis
     assert [job.id for job in jobs] == found
 
 
+async def test_visits_that_start_soon_are_found_whosever_they_are(store: Store) -> None:
+    def visit(minutes: int, id_: str, tenant: str = MINE) -> Job:
+        return scheduled(a_job(id_, tenant=tenant), at=NOW + timedelta(minutes=minutes))
+
+    setting_out = visit(5, "job_6").depart(actor="user_carlos", at=NOW)
+    called_off = visit(5, "job_7").cancel(reason="no", actor="user_marta", at=NOW)
+    await save(store, visit(10, "job_1"), visit(0, "job_2"), visit(11, "job_3"), visit(5, "job_4"), a_job("job_5"))
+    await save(store, setting_out, called_off, visit(5, "job_1", OTHER))
+    found = await store.jobs.starting(after=NOW, until=NOW + timedelta(minutes=10))
+    soon, last = NOW + timedelta(minutes=5), NOW + timedelta(minutes=10)
+    assert list(found) == [(MINE, "job_4", soon), (OTHER, "job_1", soon), (MINE, "job_1", last)]
+    assert list(await store.jobs.starting(after=last, until=last)) == []
+
+
 async def test_a_timeline_shows_the_messages_and_everything_that_followed_in_order(store: Store) -> None:
     asked = (a_message(1, at=NOW), a_message(2, at=NOW + timedelta(seconds=2)))
     await store.inbox.receive(asked)

@@ -41,6 +41,7 @@ from core.reactions import (
     Reactions,
     Reactor,
     Relay,
+    Reminders,
     Telling,
     WhenAJobMoves,
     WhenALogInEnds,
@@ -145,6 +146,7 @@ class Office:
     notifications: Notifications = field(init=False)
     choices: Choices = field(init=False)
     telling: Telling = field(init=False)
+    reminders: Reminders = field(init=False)
     reactions: Reactions = field(init=False)
     reactor: Reactor = field(init=False)
     relay: Relay = field(init=False)
@@ -192,6 +194,7 @@ class Office:
         )
         self.choices = Choices(store.begin, ZoneInfo, clock, new_id)
         self.telling = Telling(self.notifications, self.customers, self.identity, ZoneInfo)
+        self.reminders = Reminders(self.jobs, self.telling, clock)
         self.reactions = reactions_to_facts(
             messages=WhenSomebodyWrites(self.messaging, self.customers, self.jobs, self.notifications),
             jobs=WhenAJobMoves(self.jobs, self.tracking, self.telling),

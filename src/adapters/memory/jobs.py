@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 from attrs import frozen
@@ -65,6 +66,19 @@ class MemoryJobReader:
         return await self._steps(
             "jobs.page", lambda: page_of(filter(wanted, self._rows.of(tenant)), limit=limit, cursor=cursor)
         )
+
+    async def starting(self, *, after: datetime, until: datetime) -> Sequence[tuple[str, str, datetime]]:
+        """Return (tenant, job id, start) of scheduled visits that start in the span, the soonest first."""
+
+        def found() -> list[tuple[str, str, datetime]]:
+            visits = [
+                (job.starts_at, job.tenant, job.id)
+                for job in self._rows.all()
+                if job.status == "scheduled" and job.starts_at is not None and after < job.starts_at <= until
+            ]
+            return [(tenant, id_, starts_at) for starts_at, tenant, id_ in sorted(visits)]
+
+        return await self._steps("jobs.starting", found)
 
     async def timeline(self, tenant: str, job_id: str) -> Sequence[TimelineEntry]:
         """Return the messages that asked for the job and every fact about it, in the order of storing."""

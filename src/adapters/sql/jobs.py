@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from adapters.sql.database import Database
+from adapters.sql.row_security import ALL
 from adapters.sql.rows import cut, from_json, page_of
 from adapters.sql.tables import inbox, jobs, outbox
 from adapters.sql.writer import Writer
@@ -52,6 +54,16 @@ class SqlJobReader:
         conditions = [jobs.c[name] == value for name, value in wanted.items() if value is not None]
         query = page_of(jobs, tenant, where=conditions, limit=limit, cursor=cursor)
         return cut(await self._database.rows(query, tenant=tenant), limit, _job)
+
+    async def starting(self, *, after: datetime, until: datetime) -> Sequence[tuple[str, str, datetime]]:
+        """Return (tenant, job id, start) of scheduled visits that start in the span, the soonest first."""
+        rows = await self._database.rows(
+            sa.select(jobs.c.tenant, jobs.c.id, jobs.c.starts_at)
+            .where(jobs.c.status == "scheduled", jobs.c.starts_at > after, jobs.c.starts_at <= until)
+            .order_by(jobs.c.starts_at, jobs.c.tenant, jobs.c.id),
+            tenant=ALL,
+        )
+        return [(row.tenant, row.id, row.starts_at) for row in rows]
 
     async def timeline(self, tenant: str, job_id: str) -> Sequence[TimelineEntry]:
         """Return the messages that asked for the job and every fact about it, in the order in which they were stored."""

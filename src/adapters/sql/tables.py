@@ -152,6 +152,7 @@ jobs: Final = sa.Table(
     sa.Index(None, "tenant", "status", "created_at"),
     sa.Index(None, "tenant", "technician_id", "created_at"),
     sa.Index(None, "tenant", "customer_id", "created_at"),
+    sa.Index(None, "status", "starts_at"),
 )
 
 inbox: Final = sa.Table(

@@ -73,6 +73,13 @@ class JobReader(Protocol):
         """Return up to `limit` jobs, the newest first, and the cursor of the next page, or None after the last."""
         ...
 
+    async def starting(self, *, after: datetime, until: datetime) -> Sequence[tuple[str, str, datetime]]:
+        """Return (tenant, job id, start) of all tenants' scheduled visits that start after one instant and not after another.
+
+        The soonest comes first.
+        """
+        ...
+
     async def timeline(self, tenant: str, job_id: str) -> Sequence[TimelineEntry]:
         """Return everything stored about the job, and the messages that asked for it, oldest first."""
         ...

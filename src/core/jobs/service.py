@@ -101,6 +101,10 @@ class Jobs:
             where = JobFilter(status=where.status, technician_id=actor.id, customer_id=where.customer_id)
         return await self._jobs.page(actor.tenant, where=where, limit=limit, cursor=cursor)
 
+    async def starting(self, *, after: datetime, until: datetime) -> Sequence[tuple[str, str, datetime]]:
+        """Return (tenant, job id, start) of all tenants' scheduled visits that start after one instant and not after another."""
+        return await self._jobs.starting(after=after, until=until)
+
     async def timeline(self, *, actor: Actor, job_id: str) -> Sequence[TimelineEntry]:
         """Return all that happened, message to invoice, in order."""
         await self.show(actor=actor, job_id=job_id)

@@ -108,6 +108,29 @@ TEMPLATES: Final[Mapping[str, Template]] = {
             event="job_assigned",
         ),
         Template(
+            name="job_reminder_tech_24h",
+            body="Recordatorio de visita: {{1}}. {{2}}, {{3}}. Cliente: {{4}}, {{5}}. Dirección: {{6}}.",
+            parameters=("service", "date", "time", "customer", "phone", "address"),
+            english="A visit to remember: {{1}}. {{2}}, {{3}}. Customer: {{4}}, {{5}}. Address: {{6}}.",
+            event="job_reminder",
+        ),
+        Template(
+            name="job_reminder_tech_1h",
+            body="Se acerca tu visita: {{1}}. {{2}}, {{3}}. Cliente: {{4}}, {{5}}. Dirección: {{6}}.",
+            parameters=("service", "date", "time", "customer", "phone", "address"),
+            english="Your visit is coming up: {{1}}. {{2}}, {{3}}. Customer: {{4}}, {{5}}. Address: {{6}}.",
+            event="job_reminder",
+            urgent=True,
+        ),
+        Template(
+            name="job_reminder_tech_30m",
+            body="Ya casi es la hora de tu visita: {{1}}. {{2}}, {{3}}. Cliente: {{4}}, {{5}}. Dirección: {{6}}.",
+            parameters=("service", "date", "time", "customer", "phone", "address"),
+            english="It is almost time for your visit: {{1}}. {{2}}, {{3}}. Customer: {{4}}, {{5}}. Address: {{6}}.",
+            event="job_reminder",
+            urgent=True,
+        ),
+        Template(
             name="job_scheduled_customer",
             body="Hola {{1}}, tu visita quedó agendada para el {{2}}, {{3}}. Va {{4}}.",
             parameters=("name", "date", "time", "technician"),
@@ -233,6 +256,7 @@ KINDS: Final[Mapping[str, Kind]] = {
 _TITLES: Final[Mapping[str, tuple[str, str]]] = {
     "request_received": ("Recibimos tu pedido", "We have your request"),
     "job_assigned": ("Trabajo nuevo", "New job"),
+    "job_reminder": ("Recordatorio de visita", "Visit reminder"),
     "job_scheduled": ("Visita agendada", "Visit scheduled"),
     "technician_en_route": ("En camino", "On the way"),
     "technician_arrived": ("Llegó el técnico", "Your technician is here"),

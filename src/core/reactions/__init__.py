@@ -20,6 +20,7 @@ from core.reactions.log_ins import WhenALogInEnds
 from core.reactions.messages import WhenSomebodyWrites
 from core.reactions.notifications import WhenANotificationIsQueued
 from core.reactions.relay import Publish, Reactions, Reactor, Relay
+from core.reactions.reminders import Reminder, Reminders
 from core.reactions.telling import Telling
 from core.reactions.tracking import WhenATripMoves
 from core.tracking import events as tracking_events
@@ -96,6 +97,8 @@ __all__ = [
     "Reactions",
     "Reactor",
     "Relay",
+    "Reminder",
+    "Reminders",
     "Telling",
     "WhenAJobMoves",
     "WhenALogInEnds",

@@ -38,19 +38,12 @@ class WhenAJobMoves:
     async def tell_the_technician_of_the_visit(self, actor: Actor, fact: JobScheduled) -> None:
         """Tell the technician what, when, for whom and where."""
         job = await self._jobs.show(actor=actor, job_id=fact.job_id)
-        customer = await self._telling.known_customer(actor, fact.customer_id)
-        zone = await self._telling.zone(actor)
-        await self._telling.colleague(
+        await self._telling.technician(
             actor,
             fact.technician_id,
             "job_assigned_tech",
-            job.title,
-            fact.starts_at.astimezone(zone),
-            (fact.starts_at.astimezone(zone), fact.ends_at.astimezone(zone)),
-            customer.name,
-            customer.phone or "-",
-            job.place.address or customer.address or "-",
-            job_id=fact.job_id,
+            job,
+            (fact.starts_at, fact.ends_at),
             urgent=job.wish.urgency != "normal",
         )
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 
 from attrs import frozen
 
 from core.customers import Customer, Customers
 from core.identity import Identity, User
+from core.jobs import Job
 from core.kernel.actor import Actor
 from core.notifications import Notifications, Recipient, Variable, first_name
 
@@ -18,7 +19,7 @@ ZoneNamed = Callable[[str], tzinfo]
 
 @frozen
 class Telling:
-    """Writes to customers and colleagues, one message for each reason (the fact and the recipient)."""
+    """Writes to customers and colleagues, one message for each reason (the fact, or what else is named, and the recipient)."""
 
     _notifications: Notifications
     _customers: Customers
@@ -66,14 +67,18 @@ class Telling:
         job_id: str | None,
         greet: bool = False,
         urgent: bool = False,
+        reason: str | None = None,
     ) -> None:
-        """Tell a colleague; `greet` fills in their first name as the first parameter. Who has left is told nothing any more."""
+        """Tell a colleague; `greet` fills in their first name as the first parameter. Who has left is told nothing any more.
+
+        `reason` stands in for the fact where none is reacted to.
+        """
         user = await self.person(actor, user_id)
         if not user.active:
             return
         await self._notifications.notify(
             actor=actor,
-            key=f"{actor.causation}:{template}:{user.id}",
+            key=f"{reason or actor.causation}:{template}:{user.id}",
             template=template,
             recipient=Recipient(
                 id=user.id,
@@ -85,6 +90,36 @@ class Telling:
             parameters=(first_name(user.name), *parameters) if greet else parameters,
             job_id=job_id,
             urgent=urgent,
+        )
+
+    async def technician(
+        self,
+        actor: Actor,
+        user_id: str,
+        template: str,
+        job: Job,
+        hours: tuple[datetime, datetime],
+        *,
+        urgent: bool = False,
+        reason: str | None = None,
+    ) -> None:
+        """Tell a technician what a visit is about, when, for whom and where; as `colleague`."""
+        customer = await self.known_customer(actor, job.customer_id)
+        zone = await self.zone(actor)
+        first, last = (each.astimezone(zone) for each in hours)
+        await self.colleague(
+            actor,
+            user_id,
+            template,
+            job.title,
+            first,
+            (first, last),
+            customer.name,
+            customer.phone or "-",
+            job.place.address or customer.address or "-",
+            job_id=job.id,
+            urgent=urgent,
+            reason=reason,
         )
 
     async def person(self, actor: Actor, user_id: str) -> User:

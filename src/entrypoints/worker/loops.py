@@ -154,7 +154,7 @@ async def asking_the_way(app: App) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def tidying(app: App) -> AsyncIterator[None]:
-    """Run what looks after forgotten messages, unanswered invoices, old keys, trips and positions, beside the block."""
+    """Run what looks after forgotten messages, unanswered invoices, visits, old keys, trips and positions, beside the block."""
 
     async def tidy() -> int:
         await app.messaging.sweep(limit=BATCH)
@@ -166,12 +166,23 @@ async def tidying(app: App) -> AsyncIterator[None]:
         await app.invoicing.settle_unanswered()
         return 0
 
+    async def remind() -> int:
+        for reminder in await app.reminders.due():
+            try:
+                await app.reminders.give(reminder)
+            except Unavailable:
+                raise
+            except Exception:  # one that cannot be given keeps nobody else's back
+                _log.exception("defect", loop="remind", reason=reminder.reason)
+        return 0
+
     async def prune() -> int:
         return await app.tracking.prune_history(limit=PRUNED)
 
     async with _beside(
         again_and_again("tidy", tidy, wait=every(2.0)),
         again_and_again("settle", settle, wait=every(2.0)),
+        again_and_again("remind", remind, wait=every(30.0)),
         again_and_again("prune", prune, wait=every(300.0)),
     ):
         yield

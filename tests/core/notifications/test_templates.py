@@ -25,6 +25,27 @@ READ: Final = {
             "Dirección: Corrientes 1234."
         ),
     ),
+    "job_reminder_tech_24h": (
+        ("Aire", "sáb 21 nov", "de 9:00 a 11:00", "Ana Ruiz", "+5491155550001", "Corrientes 1234"),
+        (
+            "Recordatorio de visita: Aire. sáb 21 nov, de 9:00 a 11:00. Cliente: Ana Ruiz, +5491155550001. "
+            "Dirección: Corrientes 1234."
+        ),
+    ),
+    "job_reminder_tech_1h": (
+        ("Aire", "sáb 21 nov", "de 9:00 a 11:00", "Ana Ruiz", "+5491155550001", "Corrientes 1234"),
+        (
+            "Se acerca tu visita: Aire. sáb 21 nov, de 9:00 a 11:00. Cliente: Ana Ruiz, +5491155550001. "
+            "Dirección: Corrientes 1234."
+        ),
+    ),
+    "job_reminder_tech_30m": (
+        ("Aire", "sáb 21 nov", "de 9:00 a 11:00", "Ana Ruiz", "+5491155550001", "Corrientes 1234"),
+        (
+            "Ya casi es la hora de tu visita: Aire. sáb 21 nov, de 9:00 a 11:00. Cliente: Ana Ruiz, +5491155550001. "
+            "Dirección: Corrientes 1234."
+        ),
+    ),
     "job_scheduled_customer": (
         ("Ana", "sáb 21 nov", "de 9:00 a 11:00", "Carlos"),
         "Hola Ana, tu visita quedó agendada para el sáb 21 nov, de 9:00 a 11:00. Va Carlos.",

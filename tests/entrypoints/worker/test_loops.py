@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
+from core.identity import Tenant, User
 from core.kernel.actor import Actor
 from core.kernel.errors import Invalid, Unavailable
 from core.messaging.events import DeliveryReported
+from core.notifications import Wanted
 from core.reactions import Reactor
 from entrypoints.settings import read_settings
-from entrypoints.wiring import App, build
+from entrypoints.wiring import App, build, migrate
 from entrypoints.worker import closing_windows, relaying, tidying, working
 from entrypoints.worker.loops import LocalQueue, again_and_again, every, react
-from tests.contracts.samples import NOW, a_message
+from tests.contracts.samples import NOW, a_customer, a_job, a_message
 
 PATIENCE = 90.0
 ACTOR = Actor(tenant="demo", id="user_marta", role="dispatcher", correlation="corr_1")
@@ -195,6 +198,44 @@ async def test_messages_that_no_window_remembers_are_gathered_on_schedule(tmp_pa
                     found = [each.event_type for each in envelopes]
                 await asyncio.sleep(0.01)
     assert found == ["messages.aggregated"]
+
+
+@pytest.mark.parametrize("database", ["memory:", "sqlite+aiosqlite:///{}/x.db"])
+async def test_technicians_are_reminded_beside_the_rest_even_after_one_who_cannot_be(
+    database: str, tmp_path: Path
+) -> None:
+    async with app_for(tmp_path, DATABASE_URL=database.format(tmp_path)) as app:
+        await asyncio.to_thread(migrate, app.settings)
+        starts_at = app.clock() + timedelta(minutes=57)
+        carlos = User(id="user_carlos", tenant="demo", name="Carlos", role="technician", phone="+5491150000002")
+        await app.store.directory.enrol(Tenant(id="demo", name="Clima", phone="+541150000000"), [carlos])
+        for job_id, technician_id in (("job_1", "user_nobody"), ("job_2", "user_carlos")):
+            opened = a_job(job_id, tenant="demo")
+            # As if it had been scheduled long ago, which is what its fact says.
+            visit = opened.schedule(
+                technician_id=technician_id,
+                starts_at=starts_at,
+                ends_at=starts_at + timedelta(hours=2),
+                place=None,
+                actor="user_marta",
+                at=NOW.replace(year=2020),
+            )
+            async with app.store.begin(ACTOR) as tx:
+                await tx.jobs.save(visit)
+        async with app.store.begin(ACTOR) as tx:
+            await tx.customers.save(a_customer(tenant="demo"))
+        with capture_logs() as logs:
+            async with tidying(app), asyncio.timeout(PATIENCE):
+                while not (log := await told(app)):  # noqa: ASYNC110 - nobody tells
+                    await asyncio.sleep(0.01)
+    assert log == [("job_reminder_tech_1h", "job_2")]
+    assert {(each["event"], each["reason"].split(":")[1]) for each in logs} == {("defect", "job_1")}
+
+
+async def told(app: App) -> list[tuple[str, str | None]]:
+    """Return the template and job of everything that somebody is to be told."""
+    log, _ = await app.store.deliveries.page("demo", wanted=Wanted(), limit=10, cursor=None)
+    return [(each.template, each.job_id) for each in log]
 
 
 @pytest.mark.parametrize("broker", [None, "redis_url", "rabbitmq_url"])
